@@ -1,0 +1,138 @@
+//! Accounts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::UserId;
+
+/// The text is no handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a handle is 1 to 15 of the characters A-Z, a-z, 0-9 and _")]
+pub struct InvalidHandle;
+
+/// A handle: 1 to 15 of `A-Za-z0-9_`, unique without regard to case, shown as it was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Handle(String);
+
+impl Handle {
+    /// As chosen.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What uniqueness is checked by.
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl FromStr for Handle {
+    type Err = InvalidHandle;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if plain && (1..=15).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidHandle)
+        }
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text is no display name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a display name is 1 to 50 characters, not all of them blank, none a control character")]
+pub struct InvalidDisplayName;
+
+/// A display name: 1 to 50 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&Handle> for DisplayName {
+    fn from(handle: &Handle) -> Self {
+        Self(handle.as_str().to_owned())
+    }
+}
+
+impl FromStr for DisplayName {
+    type Err = InvalidDisplayName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let length = text.chars().count();
+        let printable = !text.trim().is_empty() && !text.chars().any(char::is_control);
+        if printable && (1..=50).contains(&length) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidDisplayName)
+        }
+    }
+}
+
+/// An account as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Its handle.
+    pub handle: String,
+    /// Its display name.
+    pub display_name: String,
+    /// When it was made, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// How many follow it; up to 5 s old.
+    pub followers_count: u64,
+    /// How many it follows; up to 5 s old.
+    pub following_count: u64,
+    /// How many tweets it has posted and not deleted; up to 5 s old.
+    pub tweets_count: u64,
+}
+
+/// What a verified token says, beyond its signature, that may have stopped being true.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// The account.
+    pub user: UserId,
+    /// The token's own id (`jti`): logout revokes it.
+    pub token_id: String,
+    /// The account's credential version when the token was made: a new password raises it.
+    pub credential_version: u32,
+    /// When the token ends by itself, in seconds since 1970.
+    pub expires_at_s: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles() {
+        for good in ["a", "Ada_99", "ABCDEFGHIJKLMNO"] {
+            assert!(good.parse::<Handle>().is_ok(), "{good}");
+        }
+        for bad in ["", "ABCDEFGHIJKLMNOP", "a-b", "é", "a b"] {
+            assert_eq!(bad.parse::<Handle>(), Err(InvalidHandle), "{bad}");
+        }
+        assert_eq!("Ada".parse::<Handle>().unwrap().folded(), "ada");
+    }
+
+    #[test]
+    fn display_names() {
+        assert!("é".repeat(50).parse::<DisplayName>().is_ok());
+        for bad in ["", "   ", "a\nb", &"x".repeat(51)] {
+            assert!(bad.parse::<DisplayName>().is_err(), "{bad:?}");
+        }
+    }
+}

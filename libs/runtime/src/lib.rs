@@ -1,0 +1,1 @@
+//! Configuration, logging, signals and drain of every process

@@ -1,0 +1,1 @@
+//! Home timelines and the tweet cache in memory

@@ -1,0 +1,1 @@
+//! Tweets, graph, delivery records and event log on SQLite

@@ -1,0 +1,58 @@
+//! The books of fan-out.
+
+use async_trait::async_trait;
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
+
+use crate::{Deadline, StoreError};
+
+/// A chunk that is not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingChunk {
+    /// The tweet.
+    pub tweet: TweetId,
+    /// Its author.
+    pub author: UserId,
+    /// How it travels.
+    pub mode: Mode,
+    /// Which followers.
+    pub plan: ChunkPlan,
+}
+
+/// What a chunk came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkResult {
+    /// The tweet.
+    pub tweet: TweetId,
+    /// The chunk.
+    pub number: u32,
+    /// Timelines that were written.
+    pub written: u64,
+    /// Followers without a timeline, or no longer following.
+    pub skipped: u64,
+    /// When, in milliseconds since 1970.
+    pub finished_at_ms: u64,
+}
+
+/// Delivery records: how each tweet travels, settled once, and what came of it. Counted once for each (tweet, chunk),
+/// however often it is reported.
+#[async_trait]
+pub trait DeliveryStore: Send + Sync {
+    /// The records, in the order asked for.
+    async fn get(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<Option<DeliveryRecord>>, StoreError>;
+
+    /// Records deliveries that were done in one go, in one commit. A tweet that has a record keeps it.
+    async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError>;
+
+    /// Fixes plans, in one commit, before their first chunk is written. A tweet that has a plan or record keeps it.
+    async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError>;
+
+    /// The unfinished chunks of these tweets, by tweet and number.
+    async fn pending_chunks(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError>;
+
+    /// Records finished chunks, in one commit, and finishes each tweet whose last chunk it was. A chunk that is
+    /// finished keeps its figures. Answers the tweets that are finished now, or were.
+    async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError>;
+
+    /// Drops records that were finished before `unix_ms`, at most `limit`; answers how many.
+    async fn prune(&self, before_unix_ms: u64, limit: usize, deadline: Deadline) -> Result<usize, StoreError>;
+}

@@ -1,0 +1,40 @@
+//! The ports: what Rookery needs of its stores, as traits, and how they may fail.
+//!
+//! Rules that hold for every port and every adapter:
+//!
+//! - **Batched and paged.** What may be asked for many is asked for many in one call; lists come in pages, by a position
+//!   that never moves.
+//! - **A deadline on every call.** Past it the call answers [`StoreError::Timeout`]. A write that timed out may still
+//!   commit: callers repeat it under the same [`IdempotencyKey`].
+//! - **Errors say what a caller can do**: wait and retry ([`StoreError::is_transient`]) or give up. A refusal by a rule
+//!   (handle taken, limit reached) is a variant of that call's own error, and changes nothing.
+//! - **Durable means durable.** A write has been answered `Ok` only if it survives `kill -9` and a power cut.
+//! - **Dropping a future** gives up waiting, never half of a write.
+//!
+//! Every adapter runs the suite of its port in `storage-testsuite`. Adapters are named by technology; only composition
+//! roots name them.
+
+mod cache;
+mod deadline;
+mod delivery;
+mod error;
+mod event_log;
+mod follow_graph;
+mod graph;
+mod idempotency;
+mod timeline;
+mod tweet;
+
+pub use cache::{CacheEpoch, CachedTweets, RenderedTweet, TweetCache};
+pub use deadline::Deadline;
+pub use delivery::{ChunkResult, DeliveryStore, PendingChunk};
+pub use error::{BoxError, StoreError};
+pub use event_log::{Backlog, EventLog, Group, Receipt, Received};
+pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageRequest};
+pub use graph::{
+    AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore,
+    ImportCounts, NewUser, RevocationState,
+};
+pub use idempotency::{IdempotencyConflict, IdempotencyKey};
+pub use timeline::{BuildTicket, Built, PushBatch, TimelineSlice, TimelineStats, TimelineStore};
+pub use tweet::{DeleteTweet, DeleteTweetError, IdPage, InsertTweetError, Inserted, NewTweet, SourcedId, TweetStore};

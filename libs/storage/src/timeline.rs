@@ -1,0 +1,161 @@
+//! The store of home timelines: a cache. All of it may be lost at any time.
+
+use async_trait::async_trait;
+use model::{ActorVersion, BuildId, Coverage, TweetId, UserId};
+
+use crate::{Deadline, StoreError};
+
+/// Tweets grouped by the followers whose timelines they go to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PushBatch {
+    followers: Vec<UserId>,
+    /// Where each follower's ids end in `ids`.
+    ends: Vec<u32>,
+    ids: Vec<TweetId>,
+}
+
+impl PushBatch {
+    /// Groups pairs of follower and tweet, which it sorts. A pair that comes twice is kept once.
+    pub fn group(pairs: &mut Vec<(UserId, TweetId)>) -> Self {
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut batch = Self {
+            followers: Vec::new(),
+            ends: Vec::new(),
+            ids: Vec::with_capacity(pairs.len()),
+        };
+        for &(follower, id) in pairs.iter() {
+            if batch.followers.last() != Some(&follower) {
+                batch.followers.push(follower);
+                batch.ends.push(0);
+            }
+            batch.ids.push(id);
+            if let Some(end) = batch.ends.last_mut() {
+                *end = u32::try_from(batch.ids.len()).expect("a batch is bounded far below 2^32 pairs");
+            }
+        }
+        batch
+    }
+
+    /// Each follower once, in order, with its tweets, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (UserId, &[TweetId])> + '_ {
+        let mut start = 0;
+        self.followers.iter().zip(&self.ends).map(move |(&follower, &end)| {
+            let ids = &self.ids[start..end as usize];
+            start = end as usize;
+            (follower, ids)
+        })
+    }
+
+    /// How many followers.
+    pub fn len(&self) -> usize {
+        self.followers.len()
+    }
+
+    /// Whether nobody is in it.
+    pub fn is_empty(&self) -> bool {
+        self.followers.is_empty()
+    }
+}
+
+/// Part of a stored timeline, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineSlice {
+    /// Newest first, none twice, none below the coverage.
+    pub ids: Vec<TweetId>,
+    /// Whether there are more stored ids below the last one.
+    pub more: bool,
+    /// How far the timeline can be trusted.
+    pub coverage: Coverage,
+}
+
+/// Permission to build one timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildTicket {
+    /// The build.
+    pub build: BuildId,
+    /// Whose.
+    pub user: UserId,
+}
+
+/// What a build found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// Pushed tweets, in any order.
+    pub ids: Vec<TweetId>,
+    /// How far they are complete.
+    pub coverage: Coverage,
+}
+
+/// What the store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimelineStats {
+    /// Timelines, built or being built.
+    pub timelines: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Bytes that they take, slack included.
+    pub bytes: u64,
+}
+
+/// Home timelines: for each active user the newest pushed ids, with a mark down to which they are complete.
+///
+/// What a store is asked to keep may vanish; what it answers must be true. In particular a timeline that does not exist
+/// is not made by a push, and one that is being built covers nothing before it is installed.
+#[async_trait]
+pub trait TimelineStore: Send + Sync {
+    /// Writes into the timelines that exist, idempotently: an id below the coverage, or there already, changes nothing.
+    /// Beyond the window the oldest ids go and the coverage rises. Answers for each follower of the batch, in order,
+    /// whether its timeline exists.
+    async fn push(&self, batch: &PushBatch, deadline: Deadline) -> Result<Vec<bool>, StoreError>;
+
+    /// The newest stored ids below `below`, at most `limit`. `None` when the user has no timeline, or one that is not
+    /// built yet.
+    async fn read(
+        &self,
+        user: UserId,
+        below: TweetId,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Option<TimelineSlice>, StoreError>;
+
+    /// Starts to build the user's timeline: from now on pushes have somewhere to go. A build that was under way is
+    /// superseded; a timeline that was there goes on serving until the install.
+    async fn begin_build(&self, user: UserId, deadline: Deadline) -> Result<BuildTicket, StoreError>;
+
+    /// Installs a build, together with what was pushed since it began. `false`, and nothing done, when another build has
+    /// begun since or the timeline has vanished.
+    async fn install(&self, ticket: BuildTicket, built: Built, deadline: Deadline) -> Result<bool, StoreError>;
+
+    /// Merges tweets of accounts that were followed after the timeline was built, down to its coverage, and raises the
+    /// version whose follows it holds from `held` to `holds`. `false`, and nothing done, when it holds another version
+    /// by now, or is gone.
+    async fn backfill(
+        &self,
+        user: UserId,
+        ids: &[TweetId],
+        held: ActorVersion,
+        holds: ActorVersion,
+        deadline: Deadline,
+    ) -> Result<bool, StoreError>;
+
+    /// Forgets timelines.
+    async fn remove(&self, users: &[UserId], deadline: Deadline) -> Result<(), StoreError>;
+
+    /// What it holds.
+    async fn stats(&self) -> Result<TimelineStats, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_groups_by_follower() {
+        let (u, t) = (UserId::new, TweetId::new);
+        let batch = PushBatch::group(&mut vec![(u(2), t(9)), (u(1), t(7)), (u(2), t(8)), (u(2), t(9))]);
+        let grouped: Vec<_> = batch.iter().map(|(follower, ids)| (follower, ids.to_vec())).collect();
+        assert_eq!(grouped, [(u(1), vec![t(7)]), (u(2), vec![t(8), t(9)])]);
+        assert!(PushBatch::group(&mut Vec::new()).is_empty());
+    }
+}

@@ -1,0 +1,1 @@
+//! The oracle's plain model, a client of the public API, and test processes

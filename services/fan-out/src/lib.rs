@@ -1,0 +1,1 @@
+//! Consumes published tweets and writes them into followers' home timelines

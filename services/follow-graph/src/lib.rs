@@ -1,0 +1,1 @@
+//! Accounts, who follows, mutes and blocks whom, and how an author's tweets are delivered

@@ -1,0 +1,1 @@
+//! Serves home and user timelines

@@ -1,0 +1,1 @@
+//! Accepts and deletes tweets, durably, then publishes them
