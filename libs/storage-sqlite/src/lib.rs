@@ -1,1 +1,12 @@
-//! Tweets, graph, delivery records and event log on SQLite
+//! The durable stores of the all-in-one binary, on `SQLite`: tweets, graph and delivery records in files of their own, and
+//! the event log over the tweets file.
+//!
+//! Each file has one [writer thread](writer) that groups concurrent writes into one durable commit, and a few
+//! [readers](readers) off the async threads.
+
+mod readers;
+mod schema;
+mod sql;
+mod writer;
+
+pub use schema::OpenError;

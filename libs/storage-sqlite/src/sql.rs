@@ -1,0 +1,23 @@
+//! Ids as columns: `SQLite` integers are signed, ids are not and stay below 2^63.
+
+use model::{TweetId, UserId};
+
+/// A number below 2^63 as a column.
+pub(crate) fn column(number: u64) -> i64 {
+    i64::try_from(number).expect("ids, versions and times stay below 2^63")
+}
+
+/// A column that is never negative.
+pub(crate) fn number(column: i64) -> u64 {
+    u64::try_from(column).expect("only numbers that were not negative are stored")
+}
+
+/// A column with a user id.
+pub(crate) fn user(column: i64) -> UserId {
+    UserId::new(number(column))
+}
+
+/// A column with a tweet id.
+pub(crate) fn tweet(column: i64) -> TweetId {
+    TweetId::new(number(column))
+}
