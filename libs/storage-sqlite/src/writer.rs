@@ -33,18 +33,68 @@ impl<S> Turn<'_, S> {
     }
 }
 
-/// What is left of a write when its SQL has run.
-struct Executed {
-    effects: Vec<Box<dyn FnOnce() + Send>>,
-    answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+/// A write in the queue. Each is run once, unless its transaction could not be opened, and then concluded once.
+trait Job<S>: Send {
+    /// Runs the SQL.
+    fn run(&mut self, connection: &Connection, state: &mut S);
+
+    /// Runs the effects if the commit succeeded, and keeps the answer for [`Job::answer`].
+    fn conclude(&mut self, committed: Result<(), StoreError>);
+
+    /// Tells the caller.
+    fn answer(self: Box<Self>);
 }
 
-type Job<S> = Box<dyn FnOnce(&Connection, &mut S) -> Executed + Send>;
+type Effect = Box<dyn FnOnce() + Send>;
+type Answer<T, R> = Result<Result<T, R>, StoreError>;
+
+struct Write<F, T, R> {
+    store: &'static str,
+    write: Option<F>,
+    effects: Vec<Effect>,
+    outcome: Option<Answer<T, R>>,
+    caller: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<S, F, T, R> Job<S> for Write<F, T, R>
+where
+    F: FnOnce(&mut Turn<'_, S>) -> rusqlite::Result<Result<T, R>> + Send,
+    T: Send,
+    R: Send,
+{
+    fn run(&mut self, connection: &Connection, state: &mut S) {
+        let Some(write) = self.write.take() else { return };
+        let mut turn = Turn {
+            connection,
+            state,
+            after_commit: Vec::new(),
+        };
+        let store = self.store;
+        let outcome = in_savepoint(&mut turn, write);
+        self.outcome = Some(outcome.map_err(|error| StoreError::unavailable(store, error)));
+        self.effects = turn.after_commit;
+    }
+
+    fn conclude(&mut self, committed: Result<(), StoreError>) {
+        let effects = std::mem::take(&mut self.effects);
+        match committed {
+            Ok(()) if matches!(self.outcome, Some(Ok(Ok(_)))) => effects.into_iter().for_each(|effect| effect()),
+            Ok(()) => {}
+            // A refusal does not count either: what it was based on may be undone.
+            Err(error) => self.outcome = Some(Err(error)),
+        }
+    }
+
+    fn answer(self: Box<Self>) {
+        // A caller that has gone away does not want to know.
+        let _ = self.caller.send(self.outcome.unwrap_or_else(|| Err(closed(self.store))));
+    }
+}
 
 /// The handle to a writer thread. Dropping it finishes what is queued and ends the thread.
 pub(crate) struct Writer<S> {
     store: &'static str,
-    queue: Option<SyncSender<Job<S>>>,
+    queue: Option<SyncSender<Box<dyn Job<S>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -74,39 +124,36 @@ impl<S: Send + 'static> Writer<S> {
         T: Send + 'static,
         R: Send + 'static,
     {
-        let store = self.store;
-        let (answer, answered) = oneshot::channel();
-        let job: Job<S> = Box::new(move |connection, state| {
-            let mut turn = Turn {
-                connection,
-                state,
-                after_commit: Vec::new(),
-            };
-            let outcome = in_savepoint(&mut turn, write);
-            let effects = if matches!(outcome, Ok(Ok(_))) {
-                turn.after_commit
-            } else {
-                Vec::new()
-            };
-            let answer = Box::new(move |committed: Result<(), StoreError>| {
-                let outcome = match (outcome, committed) {
-                    (Ok(Ok(_)), Err(error)) => Err(error),
-                    (outcome, _) => outcome.map_err(|error| StoreError::unavailable(store, error)),
-                };
-                // A caller that has gone away does not want to know.
-                let _ = answer.send(outcome);
-            });
-            Executed { effects, answer }
-        });
-        match self.queue.as_ref().map(|queue| queue.try_send(job)) {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_))) => return Err(StoreError::Overloaded { store }),
-            Some(Err(TrySendError::Disconnected(_))) | None => return Err(closed(store)),
-        }
+        let answered = self.enqueue(write)?;
         match tokio::time::timeout_at(deadline.instant().into(), answered).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(closed(store)),
-            Err(_) => Err(StoreError::Timeout { store }),
+            Ok(Err(_)) => Err(closed(self.store)),
+            Err(_) => Err(StoreError::Timeout { store: self.store }),
+        }
+    }
+
+    /// Queues `write` and does not wait: its answer comes through the receiver, for who wants it.
+    pub(crate) fn enqueue<T, R>(
+        &self,
+        write: impl FnOnce(&mut Turn<'_, S>) -> rusqlite::Result<Result<T, R>> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, StoreError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let store = self.store;
+        let (caller, answered) = oneshot::channel();
+        let job = Box::new(Write {
+            store,
+            write: Some(write),
+            effects: Vec::new(),
+            outcome: None,
+            caller,
+        });
+        match self.queue.as_ref().map(|queue| queue.try_send(job)) {
+            Some(Ok(())) => Ok(answered),
+            Some(Err(TrySendError::Full(_))) => Err(StoreError::Overloaded { store }),
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(closed(store)),
         }
     }
 }
@@ -124,49 +171,59 @@ fn closed(store: &'static str) -> StoreError {
     StoreError::unavailable(store, "its writer has ended")
 }
 
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute([])
+}
+
 fn in_savepoint<S, T, R>(
     turn: &mut Turn<'_, S>,
     write: impl FnOnce(&mut Turn<'_, S>) -> rusqlite::Result<Result<T, R>>,
 ) -> rusqlite::Result<Result<T, R>> {
-    let execute = |sql: &str| turn.connection.prepare_cached(sql)?.execute([]);
-    execute("SAVEPOINT write")?;
+    execute(turn.connection, "SAVEPOINT write")?;
     let outcome = write(turn);
-    let execute = |sql: &str| turn.connection.prepare_cached(sql)?.execute([]);
     if !matches!(outcome, Ok(Ok(_))) {
-        execute("ROLLBACK TO write")?;
+        execute(turn.connection, "ROLLBACK TO write")?;
     }
-    execute("RELEASE write")?;
+    execute(turn.connection, "RELEASE write")?;
     outcome
 }
 
-fn run<S>(store: &'static str, connection: &Connection, mut state: S, jobs: &Receiver<Job<S>>) {
+fn run<S>(store: &'static str, connection: &Connection, mut state: S, jobs: &Receiver<Box<dyn Job<S>>>) {
     while let Ok(first) = jobs.recv() {
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            let executed = first(connection, &mut state);
-            (executed.answer)(Err(StoreError::unavailable(store, error)));
-            continue;
-        }
-        let mut group = vec![first(connection, &mut state)];
-        while group.len() < MAX_GROUP {
-            let Ok(job) = jobs.try_recv() else { break };
-            group.push(job(connection, &mut state));
-        }
-        let committed = connection.execute_batch("COMMIT");
+        let mut group = vec![first];
+        let committed = write_group(connection, &mut state, &mut group, jobs);
         if let Err(error) = &committed {
-            tracing::error!(store, %error, "a commit failed");
+            tracing::error!(store, %error, "a transaction failed");
+            // Without effect where the transaction was not opened, or has been rolled back already.
             let _ = connection.execute_batch("ROLLBACK");
         }
-        if committed.is_ok() {
-            for effect in group.iter_mut().flat_map(|executed| executed.effects.drain(..)) {
-                effect();
-            }
+        for job in &mut group {
+            job.conclude(committed.as_ref().map(|()| ()).map_err(|error| failed(store, error)));
         }
-        for executed in group {
-            let outcome = committed
-                .as_ref()
-                .map(|()| ())
-                .map_err(|error| StoreError::unavailable(store, format!("the commit failed: {error}")));
-            (executed.answer)(outcome);
-        }
+        group.into_iter().for_each(Job::answer);
     }
+}
+
+/// Runs the writes of `group`, and those that are queued, in one transaction.
+fn write_group<S>(
+    connection: &Connection,
+    state: &mut S,
+    group: &mut Vec<Box<dyn Job<S>>>,
+    jobs: &Receiver<Box<dyn Job<S>>>,
+) -> rusqlite::Result<()> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    for job in &mut *group {
+        job.run(connection, state);
+    }
+    while group.len() < MAX_GROUP {
+        let Ok(mut job) = jobs.try_recv() else { break };
+        job.run(connection, state);
+        group.push(job);
+    }
+    execute(connection, "COMMIT")?;
+    Ok(())
+}
+
+fn failed(store: &'static str, error: &rusqlite::Error) -> StoreError {
+    StoreError::unavailable(store, format!("the transaction failed: {error}"))
 }
