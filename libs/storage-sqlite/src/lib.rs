@@ -4,9 +4,13 @@
 //! Each file has one [writer thread](writer) that groups concurrent writes into one durable commit, and a few
 //! [readers](readers) off the async threads.
 
+mod delivery;
 mod readers;
 mod schema;
 mod sql;
+mod tweets;
 mod writer;
 
+pub use delivery::{DeliveryOptions, SqliteDeliveries};
 pub use schema::OpenError;
+pub use tweets::{SqliteTweets, TweetOptions};

@@ -50,7 +50,7 @@ type Answer<T, R> = Result<Result<T, R>, StoreError>;
 
 struct Write<F, T, R> {
     store: &'static str,
-    write: Option<F>,
+    work: Option<F>,
     effects: Vec<Effect>,
     outcome: Option<Answer<T, R>>,
     caller: oneshot::Sender<Answer<T, R>>,
@@ -63,14 +63,14 @@ where
     R: Send,
 {
     fn run(&mut self, connection: &Connection, state: &mut S) {
-        let Some(write) = self.write.take() else { return };
+        let Some(work) = self.work.take() else { return };
         let mut turn = Turn {
             connection,
             state,
             after_commit: Vec::new(),
         };
         let store = self.store;
-        let outcome = in_savepoint(&mut turn, write);
+        let outcome = in_savepoint(&mut turn, work);
         self.outcome = Some(outcome.map_err(|error| StoreError::unavailable(store, error)));
         self.effects = turn.after_commit;
     }
@@ -87,7 +87,9 @@ where
 
     fn answer(self: Box<Self>) {
         // A caller that has gone away does not want to know.
-        let _ = self.caller.send(self.outcome.unwrap_or_else(|| Err(closed(self.store))));
+        let _ = self
+            .caller
+            .send(self.outcome.unwrap_or_else(|| Err(closed(self.store))));
     }
 }
 
@@ -145,7 +147,7 @@ impl<S: Send + 'static> Writer<S> {
         let (caller, answered) = oneshot::channel();
         let job = Box::new(Write {
             store,
-            write: Some(write),
+            work: Some(write),
             effects: Vec::new(),
             outcome: None,
             caller,
@@ -198,7 +200,7 @@ fn run<S>(store: &'static str, connection: &Connection, mut state: S, jobs: &Rec
             let _ = connection.execute_batch("ROLLBACK");
         }
         for job in &mut group {
-            job.conclude(committed.as_ref().map(|()| ()).map_err(|error| failed(store, error)));
+            job.conclude(committed.as_ref().copied().map_err(|error| failed(store, error)));
         }
         group.into_iter().for_each(Job::answer);
     }

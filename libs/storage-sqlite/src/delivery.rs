@@ -1,0 +1,170 @@
+//! The books of fan-out, in `deliveries.db`: a record for each tweet, and for huge authors one for each chunk.
+//!
+//! A record carries the sums of its finished chunks and how many are left, so that finishing a chunk costs the same
+//! however many there are. What is finished keeps its figures, so a chunk that is reported twice counts once.
+
+mod row;
+mod schema;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{DeliveryPlan, DeliveryRecord, TweetId};
+use rusqlite::{Connection, OptionalExtension};
+use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
+
+use crate::readers::Readers;
+use crate::writer::{Turn, Writer};
+use crate::{OpenError, sql};
+
+const STORE: &str = "deliveries";
+
+/// How the store of delivery records is run.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryOptions {
+    /// How many writes may wait for the writer; more are refused.
+    pub queue_bound: usize,
+    /// How many connections read.
+    pub readers: usize,
+}
+
+impl Default for DeliveryOptions {
+    fn default() -> Self {
+        Self {
+            queue_bound: 10_000,
+            readers: 2,
+        }
+    }
+}
+
+/// Delivery records on `SQLite`. One process has it open at a time.
+pub struct SqliteDeliveries {
+    writer: Writer<()>,
+    readers: Readers,
+}
+
+impl SqliteDeliveries {
+    /// Opens `deliveries.db` in `dir`, or makes it.
+    pub fn open(dir: &Path, options: DeliveryOptions) -> Result<Arc<Self>, OpenError> {
+        let path = dir.join("deliveries.db");
+        let connection = crate::schema::open(&path, schema::MIGRATIONS)?;
+        let readers = Readers::open(STORE, &path, options.readers.max(1)).map_err(|source| OpenError::Sqlite {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(Arc::new(Self {
+            writer: Writer::spawn(STORE, connection, (), options.queue_bound),
+            readers,
+        }))
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let write = move |turn: &mut Turn<'_, ()>| write(turn.connection).map(Ok::<T, StoreError>);
+        self.writer.call(deadline, write).await?
+    }
+}
+
+#[async_trait]
+impl DeliveryStore for SqliteDeliveries {
+    async fn get(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<Option<DeliveryRecord>>, StoreError> {
+        let tweets = tweets.to_vec();
+        let read = move |connection: &Connection| tweets.iter().map(|tweet| row::find(connection, *tweet)).collect();
+        self.readers.call(deadline, read).await
+    }
+
+    async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError> {
+        let write = move |connection: &Connection| {
+            done.iter()
+                .try_for_each(|record| row::insert(connection, record, 0).map(drop))
+        };
+        self.write(deadline, write).await
+    }
+
+    async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError> {
+        let write = move |connection: &Connection| plans.iter().try_for_each(|plan| open_plan(connection, plan));
+        self.write(deadline, write).await
+    }
+
+    async fn pending_chunks(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError> {
+        let mut tweets = tweets.to_vec();
+        tweets.sort_unstable();
+        tweets.dedup();
+        let read = move |connection: &Connection| {
+            let mut pending = Vec::new();
+            for tweet in tweets {
+                row::pending_chunks(connection, tweet, &mut pending)?;
+            }
+            Ok(pending)
+        };
+        self.readers.call(deadline, read).await
+    }
+
+    async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError> {
+        self.write(deadline, move |connection| finish(connection, &chunks))
+            .await
+    }
+
+    async fn prune(&self, before_unix_ms: u64, limit: usize, deadline: Deadline) -> Result<usize, StoreError> {
+        self.write(deadline, move |connection| prune(connection, before_unix_ms, limit))
+            .await
+    }
+}
+
+fn open_plan(connection: &Connection, plan: &DeliveryPlan) -> rusqlite::Result<()> {
+    let record = DeliveryRecord {
+        tweet: plan.tweet,
+        author: plan.author,
+        mode: plan.mode,
+        expected: plan.chunks.iter().map(|chunk| chunk.expected).sum(),
+        written: 0,
+        skipped: 0,
+        accepted_at_ms: plan.accepted_at_ms,
+        // Without chunks nothing is left to be done, and nobody would ever finish it.
+        finished_at_ms: plan.chunks.is_empty().then_some(plan.accepted_at_ms),
+    };
+    if row::insert(connection, &record, plan.chunks.len())? {
+        for chunk in &plan.chunks {
+            row::insert_chunk(connection, plan.tweet, chunk)?;
+        }
+    }
+    Ok(())
+}
+
+fn finish(connection: &Connection, chunks: &[ChunkResult]) -> rusqlite::Result<Vec<TweetId>> {
+    let mut finished = Vec::new();
+    for chunk in chunks {
+        if row::finish_chunk(connection, chunk)? {
+            row::count_chunk(connection, chunk)?;
+        }
+        if row::is_finished(connection, chunk.tweet)? {
+            finished.push(chunk.tweet);
+        }
+    }
+    finished.sort_unstable();
+    finished.dedup();
+    Ok(finished)
+}
+
+fn prune(connection: &Connection, before_unix_ms: u64, limit: usize) -> rusqlite::Result<usize> {
+    let mut dropped = 0;
+    while dropped < limit {
+        let oldest: Option<i64> = connection
+            .prepare_cached("SELECT tweet FROM deliveries WHERE finished_at_ms < ?1 ORDER BY finished_at_ms LIMIT 1")?
+            .query_row([sql::column(before_unix_ms)], |row| row.get(0))
+            .optional()?;
+        let Some(tweet) = oldest else { break };
+        connection
+            .prepare_cached("DELETE FROM chunks WHERE tweet = ?1")?
+            .execute([tweet])?;
+        connection
+            .prepare_cached("DELETE FROM deliveries WHERE tweet = ?1")?
+            .execute([tweet])?;
+        dropped += 1;
+    }
+    Ok(dropped)
+}

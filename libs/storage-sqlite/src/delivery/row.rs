@@ -1,0 +1,147 @@
+//! Records and chunks as rows.
+
+use model::{ChunkPlan, DeliveryRecord, Mode, TweetId};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row};
+use storage::{ChunkResult, PendingChunk};
+
+use crate::sql;
+
+fn mode(text: &str) -> rusqlite::Result<Mode> {
+    [Mode::Push, Mode::Pull, Mode::Both]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| {
+            let error = format!("a delivery of unknown mode {text:?}");
+            rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into())
+        })
+}
+
+/// The record of a tweet.
+pub(super) fn find(connection: &Connection, tweet: TweetId) -> rusqlite::Result<Option<DeliveryRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms
+             FROM deliveries WHERE tweet = ?1",
+        )?
+        .query_row([sql::column(tweet.get())], |row| {
+            Ok(DeliveryRecord {
+                tweet,
+                author: sql::user(row.get(0)?),
+                mode: mode(row.get_ref(1)?.as_str()?)?,
+                expected: sql::number(row.get(2)?),
+                written: sql::number(row.get(3)?),
+                skipped: sql::number(row.get(4)?),
+                accepted_at_ms: sql::number(row.get(5)?),
+                finished_at_ms: row.get::<_, Option<i64>>(6)?.map(sql::number),
+            })
+        })
+        .optional()
+}
+
+/// Adds a record; `false` if the tweet has one, which stays as it is.
+pub(super) fn insert(connection: &Connection, record: &DeliveryRecord, chunks: usize) -> rusqlite::Result<bool> {
+    let inserted = connection
+        .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .execute((
+            sql::column(record.tweet.get()),
+            sql::column(record.author.get()),
+            record.mode.as_str(),
+            sql::column(record.expected),
+            sql::column(record.written),
+            sql::column(record.skipped),
+            sql::column(chunks as u64),
+            sql::column(record.accepted_at_ms),
+            record.finished_at_ms.map(sql::column),
+        ))?;
+    Ok(inserted == 1)
+}
+
+/// Adds a chunk to be done.
+pub(super) fn insert_chunk(connection: &Connection, tweet: TweetId, chunk: &ChunkPlan) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO chunks (tweet, number, after, last, expected) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((
+            sql::column(tweet.get()),
+            chunk.number,
+            chunk.after.map(|user| sql::column(user.get())),
+            sql::column(chunk.last.get()),
+            sql::column(chunk.expected),
+        ))?;
+    Ok(())
+}
+
+/// Adds the unfinished chunks of a tweet, by number.
+pub(super) fn pending_chunks(
+    connection: &Connection,
+    tweet: TweetId,
+    pending: &mut Vec<PendingChunk>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT author, mode, number, after, last, chunks.expected
+         FROM chunks JOIN deliveries USING (tweet)
+         WHERE tweet = ?1 AND chunks.finished_at_ms IS NULL ORDER BY number",
+    )?;
+    let rows = statement.query_map([sql::column(tweet.get())], |row| pending_chunk(tweet, row))?;
+    for row in rows {
+        pending.push(row?);
+    }
+    Ok(())
+}
+
+fn pending_chunk(tweet: TweetId, row: &Row<'_>) -> rusqlite::Result<PendingChunk> {
+    Ok(PendingChunk {
+        tweet,
+        author: sql::user(row.get(0)?),
+        mode: mode(row.get_ref(1)?.as_str()?)?,
+        plan: ChunkPlan {
+            number: row.get(2)?,
+            after: row.get::<_, Option<i64>>(3)?.map(sql::user),
+            last: sql::user(row.get(4)?),
+            expected: sql::number(row.get(5)?),
+        },
+    })
+}
+
+/// Finishes a chunk; `false` if it is finished already, or unknown.
+pub(super) fn finish_chunk(connection: &Connection, chunk: &ChunkResult) -> rusqlite::Result<bool> {
+    let finished = connection
+        .prepare_cached(
+            "UPDATE chunks SET written = ?3, skipped = ?4, finished_at_ms = ?5
+             WHERE tweet = ?1 AND number = ?2 AND finished_at_ms IS NULL",
+        )?
+        .execute((
+            sql::column(chunk.tweet.get()),
+            chunk.number,
+            sql::column(chunk.written),
+            sql::column(chunk.skipped),
+            sql::column(chunk.finished_at_ms),
+        ))?;
+    Ok(finished == 1)
+}
+
+/// Adds a finished chunk's figures to the record, and finishes that with the last one.
+pub(super) fn count_chunk(connection: &Connection, chunk: &ChunkResult) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET written = written + ?2, skipped = skipped + ?3, chunks_left = chunks_left - 1,
+                 finished_at_ms = iif(chunks_left = 1, ?4, NULL)
+             WHERE tweet = ?1",
+        )?
+        .execute([
+            sql::column(chunk.tweet.get()),
+            sql::column(chunk.written),
+            sql::column(chunk.skipped),
+            sql::column(chunk.finished_at_ms),
+        ])?;
+    Ok(())
+}
+
+/// Whether nothing is left to be done for a tweet.
+pub(super) fn is_finished(connection: &Connection, tweet: TweetId) -> rusqlite::Result<bool> {
+    let finished: Option<bool> = connection
+        .prepare_cached("SELECT finished_at_ms IS NOT NULL FROM deliveries WHERE tweet = ?1")?
+        .query_row([sql::column(tweet.get())], |row| row.get(0))
+        .optional()?;
+    Ok(finished.unwrap_or(false))
+}

@@ -1,0 +1,29 @@
+//! The tables of `deliveries.db`.
+
+/// The partial index is what pruning goes by.
+pub(super) const MIGRATIONS: &[&str] = &["
+CREATE TABLE deliveries (
+    tweet INTEGER PRIMARY KEY,
+    author INTEGER NOT NULL,
+    mode TEXT NOT NULL,
+    expected INTEGER NOT NULL,
+    written INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
+    chunks_left INTEGER NOT NULL,
+    accepted_at_ms INTEGER NOT NULL,
+    finished_at_ms INTEGER
+) STRICT;
+CREATE INDEX deliveries_finished ON deliveries (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
+
+CREATE TABLE chunks (
+    tweet INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    after INTEGER,
+    last INTEGER NOT NULL,
+    expected INTEGER NOT NULL,
+    written INTEGER,
+    skipped INTEGER,
+    finished_at_ms INTEGER,
+    PRIMARY KEY (tweet, number)
+) STRICT, WITHOUT ROWID;
+"];

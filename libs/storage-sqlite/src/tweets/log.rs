@@ -1,0 +1,308 @@
+//! The event log of one process, over the outbox table.
+//!
+//! Committed events are kept in memory until every group has taken them, up to a bound; a group that lags further behind
+//! reads from the table. A group's acknowledgements may come in any order; its position is the highest place up to which
+//! all of them are in. Positions are made durable now and then: what is lost with the process is received once more.
+//!
+//! [`Log::settled_below`] is what a reader's mark hangs on. It only ever rises, and it never lies above the last
+//! tweet whose commit has taken full effect: a tweet that is being committed has a higher id than that.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use model::TweetId;
+use parking_lot::Mutex;
+use storage::{Group, Receipt, Received};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::outbox::Logged;
+
+/// How many events memory keeps for a group that lags.
+const KEPT_IN_MEMORY: usize = 65_536;
+
+/// How often a position is made durable, at most.
+const PERSIST_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Where a group stood when the log was opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OpenedGroup {
+    /// Up to where everything was acknowledged.
+    pub(super) position: u64,
+    /// How many events lie above.
+    pub(super) unacknowledged: u64,
+}
+
+/// What the table said when the log was opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opened {
+    pub(super) last_position: u64,
+    pub(super) last_tweet: TweetId,
+    /// The first tweet that fan-out has not acknowledged.
+    pub(super) first_unsettled: Option<TweetId>,
+    /// In the order of [`Group::ALL`].
+    pub(super) groups: [OpenedGroup; Group::ALL.len()],
+}
+
+/// What a group is to do next.
+pub(super) enum Next {
+    /// Handle these; none if it has taken everything.
+    Handle(Vec<Received>),
+    /// Read from the table what lies above `after`, up to `last`.
+    Read { after: u64, last: u64 },
+}
+
+/// The oldest event that a group has not acknowledged.
+pub(super) enum Oldest {
+    /// When it happened; `None` if there is none.
+    At(Option<u64>),
+    /// It is the first in the table above this position.
+    Above(u64),
+}
+
+/// An event that a group has taken and that its position has not passed.
+struct Taken {
+    position: u64,
+    accepted: Option<TweetId>,
+    at_ms: u64,
+    acknowledged: bool,
+}
+
+struct GroupState {
+    /// Up to where it has taken events.
+    taken_up_to: u64,
+    taken: VecDeque<Taken>,
+    /// Up to where it has acknowledged everything.
+    position: u64,
+    durable_position: u64,
+    persisted_at: Option<Instant>,
+    /// Committed and not acknowledged.
+    unacknowledged: u64,
+}
+
+struct State {
+    recent: VecDeque<Logged>,
+    /// Everything committed above it is in `recent`.
+    recent_above: u64,
+    last_position: u64,
+    last_tweet: TweetId,
+    groups: [GroupState; Group::ALL.len()],
+}
+
+/// The log.
+pub(super) struct Log {
+    state: Mutex<State>,
+    arrived: Notify,
+    settled_below: AtomicU64,
+    fan_out_backlog: AtomicU64,
+}
+
+impl Log {
+    pub(super) fn new(opened: Opened) -> Self {
+        let groups = opened.groups.map(|group| GroupState {
+            taken_up_to: group.position,
+            taken: VecDeque::new(),
+            position: group.position,
+            durable_position: group.position,
+            persisted_at: None,
+            unacknowledged: group.unacknowledged,
+        });
+        let settled_below = opened.first_unsettled.unwrap_or(opened.last_tweet.next());
+        Self {
+            fan_out_backlog: AtomicU64::new(groups[index(Group::FanOut)].unacknowledged),
+            settled_below: AtomicU64::new(settled_below.get()),
+            arrived: Notify::new(),
+            state: Mutex::new(State {
+                recent: VecDeque::new(),
+                recent_above: opened.last_position,
+                last_position: opened.last_position,
+                last_tweet: opened.last_tweet,
+                groups,
+            }),
+        }
+    }
+
+    /// An event was committed, after all that was committed before it.
+    pub(super) fn committed(&self, logged: Logged) {
+        {
+            let state = &mut *self.state.lock();
+            state.last_position = logged.position();
+            state.last_tweet = logged.accepted().unwrap_or(state.last_tweet);
+            state.recent.push_back(logged);
+            state.groups.iter_mut().for_each(|group| group.unacknowledged += 1);
+            state.trim();
+            self.publish_backlog(state);
+        }
+        self.arrived.notify_waiters();
+    }
+
+    /// Resolves with the next commit after it was enabled.
+    pub(super) fn arrival(&self) -> Notified<'_> {
+        self.arrived.notified()
+    }
+
+    /// Takes at most `max` events for a group.
+    pub(super) fn take(&self, group: Group, max: usize) -> Next {
+        let state = &mut *self.state.lock();
+        let GroupState { taken_up_to, taken, .. } = &mut state.groups[index(group)];
+        if *taken_up_to < state.recent_above {
+            return Next::Read {
+                after: *taken_up_to,
+                last: state.recent_above,
+            };
+        }
+        let first = state.recent.partition_point(|logged| logged.position() <= *taken_up_to);
+        let received = state
+            .recent
+            .range(first..)
+            .take(max)
+            .map(|logged| hand_out(taken, logged))
+            .collect::<Vec<_>>();
+        *taken_up_to = received.last().map_or(*taken_up_to, |last| last.receipt.0);
+        state.trim();
+        Next::Handle(received)
+    }
+
+    /// Takes for a group what [`Next::Read`] asked for. One at a time: the caller sees to it.
+    pub(super) fn take_read(&self, group: Group, read: &[Logged], last: u64) -> Vec<Received> {
+        let state = &mut *self.state.lock();
+        let group = &mut state.groups[index(group)];
+        let received = read
+            .iter()
+            .map(|logged| hand_out(&mut group.taken, logged))
+            .collect::<Vec<_>>();
+        // Nothing read: the places up to `last` were drawn by writes that failed.
+        group.taken_up_to = received.last().map_or(last, |last| last.receipt.0);
+        received
+    }
+
+    /// A group is done with these. Places that it has not taken are passed over: it receives them yet.
+    pub(super) fn acknowledge(&self, group: Group, receipts: &[Receipt]) {
+        let state = &mut *self.state.lock();
+        let last_tweet = state.last_tweet;
+        let of_group = &mut state.groups[index(group)];
+        for receipt in receipts {
+            of_group.mark(*receipt);
+        }
+        let passed = of_group.pass();
+        if group == Group::FanOut {
+            let settled_below = of_group.settled_below(passed, last_tweet);
+            self.settled_below.fetch_max(settled_below.get(), Ordering::AcqRel);
+            self.publish_backlog(state);
+        }
+    }
+
+    /// The position of a group, if it is time to make it durable: now and then, or because the log is `closing`.
+    pub(super) fn to_persist(&self, group: Group, closing: bool) -> Option<u64> {
+        let state = &mut *self.state.lock();
+        let group = &mut state.groups[index(group)];
+        let rested = group.persisted_at.is_none_or(|at| at.elapsed() >= PERSIST_INTERVAL);
+        if group.position == group.durable_position || !(rested || closing) {
+            return None;
+        }
+        group.persisted_at = Some(Instant::now());
+        Some(group.position)
+    }
+
+    /// A position was committed.
+    pub(super) fn persisted(&self, group: Group, position: u64) {
+        self.state.lock().groups[index(group)].durable_position = position;
+    }
+
+    /// How many events a group has not acknowledged, and the oldest of them.
+    pub(super) fn unacknowledged(&self, group: Group) -> (u64, Oldest) {
+        let state = &*self.state.lock();
+        let group = &state.groups[index(group)];
+        let oldest = match (group.taken.front(), group.unacknowledged) {
+            (_, 0) => Oldest::At(None),
+            (Some(oldest), _) => Oldest::At(Some(oldest.at_ms)),
+            (None, _) if group.taken_up_to < state.recent_above => Oldest::Above(group.taken_up_to),
+            (None, _) => {
+                let next = state.recent.iter().find(|logged| logged.position() > group.taken_up_to);
+                Oldest::At(next.map(|logged| logged.at_ms))
+            }
+        };
+        (group.unacknowledged, oldest)
+    }
+
+    /// How many events fan-out has not acknowledged. Asked with each post.
+    pub(super) fn fan_out_backlog(&self) -> u64 {
+        self.fan_out_backlog.load(Ordering::Relaxed)
+    }
+
+    /// See [`storage::EventLog::settled_below`]. Asked with each read.
+    pub(super) fn settled_below(&self) -> TweetId {
+        TweetId::new(self.settled_below.load(Ordering::Acquire))
+    }
+
+    fn publish_backlog(&self, state: &State) {
+        let unacknowledged = state.groups[index(Group::FanOut)].unacknowledged;
+        self.fan_out_backlog.store(unacknowledged, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// Drops from memory what every group has taken, and what is too much.
+    fn trim(&mut self) {
+        let taken_by_all = self.groups.iter().map(|group| group.taken_up_to).min().unwrap_or(0);
+        while let Some(oldest) = self.recent.front().map(Logged::position) {
+            if oldest > taken_by_all && self.recent.len() <= KEPT_IN_MEMORY {
+                break;
+            }
+            self.recent.pop_front();
+            self.recent_above = oldest;
+        }
+    }
+}
+
+impl GroupState {
+    fn mark(&mut self, receipt: Receipt) {
+        let Ok(at) = self.taken.binary_search_by_key(&receipt.0, |taken| taken.position) else {
+            return;
+        };
+        if !std::mem::replace(&mut self.taken[at].acknowledged, true) {
+            self.unacknowledged -= 1;
+        }
+    }
+
+    /// Moves the position over what is acknowledged; answers the last accepted tweet that it passed.
+    fn pass(&mut self) -> Option<TweetId> {
+        let mut passed = None;
+        while let Some(taken) = self.taken.pop_front_if(|taken| taken.acknowledged) {
+            self.position = taken.position;
+            passed = taken.accepted.or(passed);
+        }
+        passed
+    }
+
+    /// Ids rise with positions, so everything up to the last tweet passed is settled, and everything below the next.
+    fn settled_below(&self, passed: Option<TweetId>, last_tweet: TweetId) -> TweetId {
+        if self.unacknowledged == 0 {
+            return last_tweet.next();
+        }
+        let next = self.taken.front().and_then(|taken| taken.accepted);
+        next.or(passed.map(TweetId::next)).unwrap_or(TweetId::MIN)
+    }
+}
+
+fn hand_out(taken: &mut VecDeque<Taken>, logged: &Logged) -> Received {
+    taken.push_back(Taken {
+        position: logged.position(),
+        accepted: logged.accepted(),
+        at_ms: logged.at_ms,
+        acknowledged: false,
+    });
+    Received {
+        receipt: Receipt(logged.position()),
+        event: logged.event.clone(),
+    }
+}
+
+/// A group's place in arrays.
+pub(super) const fn index(group: Group) -> usize {
+    match group {
+        Group::FanOut => 0,
+        Group::TweetCounts => 1,
+    }
+}
