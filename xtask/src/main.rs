@@ -1,2 +1,47 @@
-//! Work in progress.
-fn main() {}
+//! The project's own commands, run as `cargo xtask …`.
+//!
+//! What takes more than one plain cargo command is here, so that a newcomer, the build server and whoever hunts a bug run
+//! the same thing.
+
+mod bench;
+mod cargo;
+mod doc_check;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "The project's own commands",
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run all tests, documentation and README included, and print totals.
+    Test(test::TestArguments),
+    /// Run the commands of README.md as a reader would paste them.
+    DocCheck,
+    /// Run a benchmark, optimised; without a name, list them.
+    Bench(bench::BenchArguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Test(arguments) => test::run(&arguments),
+        Command::DocCheck => doc_check::run(),
+        Command::Bench(arguments) => bench::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}

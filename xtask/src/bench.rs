@@ -1,0 +1,69 @@
+//! `cargo xtask bench NAME`: the benchmarks, by name.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::cargo;
+
+/// What can be measured, and what it tells. `load-tests` does the measuring.
+const BENCHMARKS: [(&str, &str); 5] = [
+    (
+        "posts",
+        "durable tweets a second, through the tweet store and over HTTP",
+    ),
+    (
+        "deliveries",
+        "deliveries a second of the fan-out worker: 100,000 accounts with 75 followers each",
+    ),
+    (
+        "home-reads",
+        "home timeline reads a second, beside a handler that does nothing but answer as many bytes",
+    ),
+    (
+        "timeline-bytes",
+        "memory that a full home timeline takes, for each entry",
+    ),
+    ("import", "time and memory to import a follow graph"),
+];
+
+/// Which benchmark.
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    /// Its name; none lists them.
+    name: Option<String>,
+    /// Options of the benchmark: `cargo xtask bench NAME -- --help`.
+    #[arg(last = true)]
+    options: Vec<String>,
+}
+
+/// Runs it, or lists them all.
+pub(crate) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
+    let Some(name) = &arguments.name else {
+        println!("{}", list());
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !BENCHMARKS.iter().any(|(known, _)| known == name) {
+        bail!("there is no benchmark {name:?}; there are:\n{}", list());
+    }
+    let mut command = cargo::command();
+    command.args([
+        "run",
+        "--release",
+        "--package",
+        "load-tests",
+        "--bin",
+        "rookery-bench",
+        "--",
+        name,
+    ]);
+    command.args(&arguments.options);
+    cargo::announce(&command);
+    let status = command.status().context("cargo could not be started")?;
+    Ok(cargo::exit_code(status))
+}
+
+fn list() -> String {
+    BENCHMARKS.map(|(name, what)| format!("  {name:<16}{what}")).join("\n")
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask test`: all tests, and what became of them in one line.
+
+mod totals;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::{fs, io};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::{cargo, tools};
+use totals::Totals;
+
+/// What the tests are given.
+#[derive(Args)]
+pub(crate) struct TestArguments {
+    /// A follow graph, lines of `follower followee`, possibly gzipped; the tests at real size are skipped without it.
+    #[arg(long, value_name = "FILE", env = "ROOKERY_TEST_GRAPH")]
+    graph: Option<PathBuf>,
+    /// Only tests whose names contain this.
+    filter: Option<String>,
+}
+
+/// Runs them all, even after a failure.
+pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
+    println!("xtask: unit, integration and documentation tests of every crate, the commands of README.md among them");
+    tools::ensure(&tools::Curl)?;
+    let graph = announce_graph(arguments)?;
+    let (status, totals) = cargo_test(arguments, graph)?;
+    println!();
+    announce_graph(arguments)?;
+    if !status.success() && totals.failed == 0 {
+        println!("cargo failed before, or besides, running tests ({status})");
+    }
+    println!("{totals}");
+    Ok(cargo::exit_code(status))
+}
+
+/// Says which graph is used, loudly if none is; answers its full path, since tests run in folders of their own.
+fn announce_graph(arguments: &TestArguments) -> Result<Option<PathBuf>> {
+    let Some(graph) = &arguments.graph else {
+        println!("xtask: !!! SKIPPED: the tests at real size. ROOKERY_TEST_GRAPH is not set, and no --graph is given.");
+        return Ok(None);
+    };
+    let path = fs::canonicalize(graph).with_context(|| format!("the follow graph {}", graph.display()))?;
+    println!("xtask: the tests at real size use the follow graph {}", path.display());
+    Ok(Some(path))
+}
+
+fn cargo_test(arguments: &TestArguments, graph: Option<PathBuf>) -> Result<(ExitStatus, Totals)> {
+    let mut command = cargo::command();
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    command.args(&arguments.filter);
+    command.envs(graph.map(|path| ("ROOKERY_TEST_GRAPH", path)));
+    cargo::announce(&command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo could not be started")?;
+    let output = child.stdout.take().context("the child's output was asked for")?;
+    let totals = pass_on(BufReader::new(output), io::stdout().lock())?;
+    let status = child.wait().context("cargo was lost")?;
+    Ok((status, totals))
+}
+
+/// Copies what the tests print, and counts.
+fn pass_on(mut output: impl BufRead, mut copy: impl Write) -> Result<Totals> {
+    let mut totals = Totals::default();
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line).context("reading from cargo")? > 0 {
+        copy.write_all(&line).context("writing to the terminal")?;
+        totals.add(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_passed_on_as_it_was_and_counted() {
+        let output =
+            b"running 2 tests\n\xff\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
+        let mut copy = Vec::new();
+        let totals = pass_on(&output[..], &mut copy).unwrap();
+        assert_eq!(copy, output);
+        assert_eq!(totals.to_string(), "2 passed, 0 failed, 1 ignored");
+    }
+}

@@ -1,0 +1,66 @@
+//! Programs that the commands need beside cargo: found where they are installed, installed where they are not.
+//!
+//! A tool is a type of its own in a file of its own; a command calls [`ensure`] for each that it is about to use, so
+//! nothing is installed before it is needed.
+
+mod curl;
+mod packages;
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use curl::Curl;
+
+/// A program.
+pub(crate) trait Tool {
+    /// What one would type.
+    fn name(&self) -> &'static str;
+
+    /// What it is needed for, to end the sentence "… is needed".
+    fn purpose(&self) -> &'static str;
+
+    /// Where it is.
+    fn find(&self) -> Option<PathBuf> {
+        on_path(self.name())
+    }
+
+    /// Gets it.
+    fn install(&self) -> Result<()>;
+}
+
+/// Finds a tool, or installs it, and says which.
+pub(crate) fn ensure(tool: &dyn Tool) -> Result<PathBuf> {
+    let (name, purpose) = (tool.name(), tool.purpose());
+    if let Some(path) = tool.find() {
+        println!("xtask: {name} found: {}", path.display());
+        return Ok(path);
+    }
+    println!("xtask: {name} is needed {purpose} and not there: installing it");
+    tool.install()
+        .with_context(|| format!("{name} is needed {purpose} and could not be installed: please install it by hand"))?;
+    match tool.find() {
+        Some(path) => Ok(path),
+        None => bail!("{name} was installed and still can't be found"),
+    }
+}
+
+/// The first program of this name in the folders of `PATH`.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_on_the_path() {
+        assert!(on_path("sh").is_some());
+        assert_eq!(on_path("no-such-program-anywhere"), None);
+    }
+}
