@@ -1,0 +1,3 @@
+//! The four services in one process.
+
+pub mod graph_file;
