@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use model::{AuthorRange, Clock, Event, Snowflake, Tweet, TweetId, WorkerId};
 use rusqlite::Connection;
 use storage::{
-    Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, Group, IdPage, InsertTweetError, Inserted, NewTweet,
-    Receipt, Received, StoreError, TweetStore,
+    Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, Group, IdPage, IdempotencyKey, InsertTweetError,
+    Inserted, NewTweet, Receipt, Received, StoreError, TweetStore,
 };
 
 use crate::OpenError;
@@ -70,6 +70,7 @@ pub struct SqliteTweets {
     readers: Readers,
     tails: Arc<Tails>,
     log: Arc<Log>,
+    clock: Arc<dyn Clock>,
     max_backlog: u64,
     /// A group that reads from the table does so one call at a time.
     turns: [tokio::sync::Mutex<()>; Group::ALL.len()],
@@ -90,7 +91,7 @@ impl SqliteTweets {
         let log = Arc::new(Log::new(opened));
         let state = WriterState {
             ids: Snowflake::new(Arc::clone(&clock), options.worker, opened.last_tweet),
-            clock,
+            clock: Arc::clone(&clock),
             last_position: opened.last_position,
             tails: Arc::clone(&tails),
             log: Arc::clone(&log),
@@ -100,6 +101,7 @@ impl SqliteTweets {
             readers,
             tails,
             log,
+            clock,
             max_backlog: options.max_backlog,
             turns: Default::default(),
         }))
@@ -172,6 +174,16 @@ impl TweetStore for SqliteTweets {
         self.writer
             .call(deadline, move |turn| turn::insert(turn, tweet))
             .await?
+    }
+
+    async fn replayed(&self, key: &IdempotencyKey, deadline: Deadline) -> Result<Option<Tweet>, InsertTweetError> {
+        let (key, now_ms) = (key.clone(), self.clock.unix_ms());
+        let read = move |connection: &Connection| match idempotency::find(connection, &key, now_ms)? {
+            Err(conflict) => Ok(Err(conflict)),
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(id)) => Ok(Ok(TweetRow::find(connection, id)?.map(|row| row.tweet))),
+        };
+        Ok(self.readers.call(deadline, read).await??)
     }
 
     async fn delete(&self, delete: DeleteTweet, deadline: Deadline) -> Result<Option<Event>, DeleteTweetError> {

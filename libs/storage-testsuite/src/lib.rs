@@ -1,1 +1,13 @@
-//! One contract suite for each port; every adapter runs it
+//! One contract suite for each port; every adapter runs it.
+//!
+//! A suite assumes nothing but what its port documents. An adapter calls the suite's macro with a function that makes a
+//! fresh store, and gets one test for each rule.
+
+pub mod delivery;
+pub mod event_log;
+pub mod page;
+mod support;
+pub mod tweet;
+
+pub use delivery::DeliveryBackend;
+pub use support::{TweetBackend, TweetPorts};

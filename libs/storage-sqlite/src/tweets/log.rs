@@ -306,3 +306,88 @@ pub(super) const fn index(group: Group) -> usize {
         Group::TweetCounts => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{AuthorTweets, EVENT_FORMAT, Event, EventBody, Position, UserId};
+
+    use super::*;
+
+    fn logged(position: u64) -> Logged {
+        let body = EventBody::TweetAccepted {
+            tweet: TweetId::new(position * 10),
+            author: UserId::new(1),
+            tweets: AuthorTweets { count: 1, version: 1 },
+        };
+        let event = Event {
+            format: EVENT_FORMAT,
+            position: Position(position),
+            trace: None,
+            body,
+        };
+        Logged { event, at_ms: position }
+    }
+
+    fn log() -> Log {
+        Log::new(Opened {
+            last_position: 0,
+            last_tweet: TweetId::MIN,
+            first_unsettled: None,
+            groups: Default::default(),
+        })
+    }
+
+    fn receipts(next: Next) -> Vec<u64> {
+        match next {
+            Next::Handle(received) => received.into_iter().map(|received| received.receipt.0).collect(),
+            Next::Read { after, last } => panic!("memory holds it, and yet reads {after}..={last}"),
+        }
+    }
+
+    #[test]
+    fn a_group_that_lags_beyond_memory_reads_the_table_and_catches_up() {
+        const COMMITTED: u64 = KEPT_IN_MEMORY as u64 + 10;
+        let log = log();
+        (1..=COMMITTED).for_each(|position| log.committed(logged(position)));
+        let Next::Read { after, last } = log.take(Group::FanOut, 6) else {
+            panic!("memory is bounded");
+        };
+        assert_eq!((after, last), (0, 10));
+        let read: Vec<_> = (1..=6).map(logged).collect();
+        assert_eq!(log.take_read(Group::FanOut, &read, last).len(), 6);
+        assert!(matches!(log.take(Group::FanOut, 6), Next::Read { after: 6, last: 10 }));
+        let read: Vec<_> = (7..=10).map(logged).collect();
+        log.take_read(Group::FanOut, &read, last);
+        assert_eq!(receipts(log.take(Group::FanOut, 3)), [11, 12, 13]);
+        assert_eq!(log.unacknowledged(Group::FanOut).0, COMMITTED);
+        let all: Vec<_> = (1..=13).map(Receipt).collect();
+        log.acknowledge(Group::FanOut, &all);
+        assert_eq!(log.settled_below(), TweetId::new(131));
+        assert_eq!(log.to_persist(Group::FanOut, false), Some(13));
+    }
+
+    #[test]
+    fn places_that_were_drawn_in_vain_are_passed_over() {
+        let log = log();
+        log.committed(logged(2));
+        log.committed(logged(5));
+        assert_eq!(receipts(log.take(Group::FanOut, 10)), [2, 5]);
+        log.acknowledge(Group::FanOut, &[Receipt(5), Receipt(3), Receipt(99)]);
+        assert_eq!((log.settled_below(), log.fan_out_backlog()), (TweetId::new(20), 1));
+        log.acknowledge(Group::FanOut, &[Receipt(2)]);
+        assert_eq!((log.settled_below(), log.fan_out_backlog()), (TweetId::new(51), 0));
+        assert_eq!(receipts(log.take(Group::FanOut, 10)), []);
+    }
+
+    #[test]
+    fn memory_is_let_go_of_when_all_have_taken_it() {
+        let log = log();
+        (1..=10).for_each(|position| log.committed(logged(position)));
+        for group in Group::ALL {
+            assert_eq!(receipts(log.take(group, 10)).len(), 10);
+        }
+        assert!(log.state.lock().recent.is_empty());
+        log.committed(logged(11));
+        assert_eq!(receipts(log.take(Group::TweetCounts, 10)), [11]);
+    }
+}

@@ -108,7 +108,7 @@ impl Shard {
         let entry = Entry {
             author,
             tail,
-            was_read: AtomicBool::new(true),
+            was_read: AtomicBool::new(false),
         };
         if self.entries.len() < TAILS_PER_SHARD {
             self.index.insert(author, self.entries.len());

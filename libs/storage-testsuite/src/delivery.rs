@@ -1,0 +1,332 @@
+//! The contract of `DeliveryStore`.
+
+#![expect(missing_docs, reason = "a rule is named by what it says")]
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
+
+use std::future::Future;
+use std::sync::Arc;
+
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
+use storage::{ChunkResult, DeliveryStore, PendingChunk};
+
+use crate::support::deadline;
+
+/// An adapter with an empty store of its own, which is opened, let go of and opened again.
+pub trait DeliveryBackend {
+    /// Opens the store, which nobody has open.
+    fn open(&self) -> impl Future<Output = Arc<dyn DeliveryStore>>;
+}
+
+/// Runs the contract of `DeliveryStore` against an adapter. `$make` is an async function that answers a fresh
+/// [`DeliveryBackend`](crate::DeliveryBackend).
+#[macro_export]
+macro_rules! delivery_store_contract {
+    ($make:path) => {
+        $crate::contract! { $make, delivery:
+            records_are_read_in_the_order_asked_for,
+            a_record_stays_as_it_was,
+            a_plan_is_a_pending_record,
+            a_plan_stays_as_it_was,
+            neither_record_nor_plan_replaces_the_other,
+            chunks_are_pending_until_they_are_finished,
+            a_tweet_is_finished_with_its_last_chunk,
+            a_chunk_counts_once_however_often_it_is_reported,
+            a_chunk_counts_once_within_one_report,
+            concurrent_workers_finish_a_tweet_together,
+            what_is_unknown_is_not_finished,
+            only_what_was_finished_before_is_pruned,
+            pruning_is_bounded,
+            a_store_that_is_opened_again_goes_on,
+        }
+    };
+}
+
+fn tweet(n: u64) -> TweetId {
+    TweetId::new(1_000 + n)
+}
+
+fn record(n: u64) -> DeliveryRecord {
+    DeliveryRecord {
+        tweet: tweet(n),
+        author: UserId::new(n + 1),
+        mode: Mode::Push,
+        expected: 10,
+        written: 7,
+        skipped: 3,
+        accepted_at_ms: 100 * n,
+        finished_at_ms: Some(100 * n + 50),
+    }
+}
+
+/// Three chunks of 10, 20 and 30 followers.
+fn plan(n: u64) -> DeliveryPlan {
+    let chunk = |number: u32| ChunkPlan {
+        number,
+        after: (number > 0).then(|| UserId::new(u64::from(number) * 100)),
+        last: UserId::new(u64::from(number + 1) * 100),
+        expected: u64::from(number + 1) * 10,
+    };
+    DeliveryPlan {
+        tweet: tweet(n),
+        author: UserId::new(n + 1),
+        mode: Mode::Both,
+        accepted_at_ms: 100 * n,
+        chunks: (0..3).map(chunk).collect(),
+    }
+}
+
+fn result(n: u64, number: u32) -> ChunkResult {
+    ChunkResult {
+        tweet: tweet(n),
+        number,
+        written: u64::from(number + 1) * 9,
+        skipped: u64::from(number + 1),
+        finished_at_ms: 1_000 + u64::from(number),
+    }
+}
+
+async fn get(store: &dyn DeliveryStore, n: u64) -> Option<DeliveryRecord> {
+    store.get(&[tweet(n)], deadline()).await.unwrap().remove(0)
+}
+
+async fn numbers_pending(store: &dyn DeliveryStore, n: u64) -> Vec<u32> {
+    let pending = store.pending_chunks(&[tweet(n)], deadline()).await.unwrap();
+    pending.iter().map(|chunk| chunk.plan.number).collect()
+}
+
+pub async fn records_are_read_in_the_order_asked_for(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    let mut pulled = record(2);
+    (pulled.mode, pulled.expected, pulled.written, pulled.skipped) = (Mode::Pull, 0, 0, 0);
+    store.record(vec![record(1), pulled.clone()], deadline()).await.unwrap();
+    let found = store
+        .get(&[tweet(2), tweet(3), tweet(1), tweet(2)], deadline())
+        .await
+        .unwrap();
+    assert_eq!(found, [Some(pulled.clone()), None, Some(record(1)), Some(pulled)]);
+}
+
+pub async fn a_record_stays_as_it_was(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.record(vec![record(1)], deadline()).await.unwrap();
+    let mut other = record(1);
+    (other.mode, other.written, other.finished_at_ms) = (Mode::Both, 10, Some(9_999));
+    store.record(vec![other, record(2)], deadline()).await.unwrap();
+    assert_eq!(get(&*store, 1).await, Some(record(1)));
+    assert_eq!(get(&*store, 2).await, Some(record(2)));
+}
+
+pub async fn a_plan_is_a_pending_record(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(1)], deadline()).await.unwrap();
+    let expected = DeliveryRecord {
+        tweet: tweet(1),
+        author: UserId::new(2),
+        mode: Mode::Both,
+        expected: 60,
+        written: 0,
+        skipped: 0,
+        accepted_at_ms: 100,
+        finished_at_ms: None,
+    };
+    assert_eq!(get(&*store, 1).await, Some(expected));
+}
+
+pub async fn a_plan_stays_as_it_was(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(1)], deadline()).await.unwrap();
+    let mut other = plan(1);
+    other.mode = Mode::Push;
+    other.chunks.truncate(1);
+    other.chunks[0].last = UserId::new(999);
+    store.open(vec![other], deadline()).await.unwrap();
+    let pending = store.pending_chunks(&[tweet(1)], deadline()).await.unwrap();
+    assert_eq!(
+        pending.iter().map(|chunk| chunk.plan).collect::<Vec<_>>(),
+        plan(1).chunks
+    );
+    assert_eq!(
+        get(&*store, 1).await.map(|record| (record.mode, record.expected)),
+        Some((Mode::Both, 60))
+    );
+}
+
+pub async fn neither_record_nor_plan_replaces_the_other(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.record(vec![record(1)], deadline()).await.unwrap();
+    store.open(vec![plan(1), plan(2)], deadline()).await.unwrap();
+    store.record(vec![record(2)], deadline()).await.unwrap();
+    assert_eq!(get(&*store, 1).await, Some(record(1)));
+    assert_eq!(numbers_pending(&*store, 1).await, []);
+    assert_eq!(get(&*store, 2).await.unwrap().finished_at_ms, None);
+    assert_eq!(numbers_pending(&*store, 2).await, [0, 1, 2]);
+}
+
+pub async fn chunks_are_pending_until_they_are_finished(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(2), plan(1)], deadline()).await.unwrap();
+    store.finish(vec![result(1, 1)], deadline()).await.unwrap();
+    let pending = store
+        .pending_chunks(&[tweet(2), tweet(9), tweet(1)], deadline())
+        .await
+        .unwrap();
+    let by_tweet_and_number: Vec<_> = pending.iter().map(|chunk| (chunk.tweet, chunk.plan.number)).collect();
+    let (one, two) = (tweet(1), tweet(2));
+    assert_eq!(by_tweet_and_number, [(one, 0), (one, 2), (two, 0), (two, 1), (two, 2)]);
+    let expected = PendingChunk {
+        tweet: one,
+        author: UserId::new(2),
+        mode: Mode::Both,
+        plan: plan(1).chunks[2],
+    };
+    assert_eq!(pending[1], expected);
+}
+
+pub async fn a_tweet_is_finished_with_its_last_chunk(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(1), plan(2)], deadline()).await.unwrap();
+    assert_eq!(
+        store
+            .finish(vec![result(1, 2), result(1, 0)], deadline())
+            .await
+            .unwrap(),
+        []
+    );
+    let partial = get(&*store, 1).await.unwrap();
+    assert_eq!(
+        (partial.written, partial.skipped, partial.finished_at_ms),
+        (36, 4, None)
+    );
+    let finished = store
+        .finish(vec![result(2, 0), result(1, 1)], deadline())
+        .await
+        .unwrap();
+    assert_eq!(finished, [tweet(1)]);
+    let done = get(&*store, 1).await.unwrap();
+    assert_eq!((done.expected, done.written, done.skipped), (60, 54, 6));
+    assert_eq!(
+        done.finished_at_ms,
+        Some(1_001),
+        "when the chunk that was finished last was finished"
+    );
+    assert_eq!(numbers_pending(&*store, 1).await, []);
+}
+
+pub async fn a_chunk_counts_once_however_often_it_is_reported(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(1)], deadline()).await.unwrap();
+    let mut other = result(1, 0);
+    (other.written, other.skipped, other.finished_at_ms) = (0, 10, 9_999);
+    store.finish(vec![result(1, 0)], deadline()).await.unwrap();
+    store.finish(vec![other], deadline()).await.unwrap();
+    let partial = get(&*store, 1).await.unwrap();
+    assert_eq!(
+        (partial.written, partial.skipped),
+        (9, 1),
+        "a finished chunk keeps its figures"
+    );
+    store
+        .finish(vec![result(1, 1), result(1, 2)], deadline())
+        .await
+        .unwrap();
+    let done = get(&*store, 1).await;
+    let again = store.finish(vec![other, result(1, 2)], deadline()).await.unwrap();
+    assert_eq!(again, [tweet(1)], "a tweet that was finished before is answered too");
+    assert_eq!(get(&*store, 1).await, done);
+}
+
+pub async fn a_chunk_counts_once_within_one_report(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(1)], deadline()).await.unwrap();
+    let report = vec![result(1, 0), result(1, 1), result(1, 1), result(1, 2), result(1, 0)];
+    assert_eq!(store.finish(report, deadline()).await.unwrap(), [tweet(1)]);
+    let done = get(&*store, 1).await.unwrap();
+    assert_eq!((done.written, done.skipped), (54, 6));
+}
+
+pub async fn concurrent_workers_finish_a_tweet_together(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    let plans: Vec<_> = (0..20).map(plan).collect();
+    store.open(plans, deadline()).await.unwrap();
+    let workers = (0..3).flat_map(|number| [number, number]).map(|number| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for n in 0..20 {
+                store.finish(vec![result(n, number)], deadline()).await.unwrap();
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    for n in 0..20 {
+        let done = get(&*store, n).await.unwrap();
+        assert_eq!((done.written, done.skipped), (54, 6));
+        assert!(done.finished_at_ms.is_some());
+    }
+}
+
+pub async fn what_is_unknown_is_not_finished(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.open(vec![plan(1)], deadline()).await.unwrap();
+    assert_eq!(
+        store
+            .finish(vec![result(1, 7), result(5, 0)], deadline())
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(numbers_pending(&*store, 1).await, [0, 1, 2]);
+    assert_eq!(get(&*store, 5).await, None);
+}
+
+pub async fn only_what_was_finished_before_is_pruned(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store
+        .record(vec![record(1), record(2), record(3)], deadline())
+        .await
+        .unwrap();
+    store.open(vec![plan(4), plan(5)], deadline()).await.unwrap();
+    store
+        .finish((0..3).map(|number| result(4, number)).collect(), deadline())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.prune(250, 100, deadline()).await.unwrap(),
+        1,
+        "250 is when the second was finished"
+    );
+    assert_eq!(get(&*store, 1).await, None);
+    assert_eq!(get(&*store, 2).await, Some(record(2)));
+    assert_eq!(store.prune(u64::MAX >> 1, 100, deadline()).await.unwrap(), 3);
+    assert_eq!(store.prune(u64::MAX >> 1, 100, deadline()).await.unwrap(), 0);
+    assert_eq!(
+        numbers_pending(&*store, 5).await,
+        [0, 1, 2],
+        "what is pending stays, however old"
+    );
+}
+
+pub async fn pruning_is_bounded(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.record((0..10).map(record).collect(), deadline()).await.unwrap();
+    assert_eq!(store.prune(10_000, 4, deadline()).await.unwrap(), 4);
+    assert_eq!(store.prune(10_000, 0, deadline()).await.unwrap(), 0);
+    assert_eq!(store.prune(10_000, 100, deadline()).await.unwrap(), 6);
+}
+
+pub async fn a_store_that_is_opened_again_goes_on(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    store.record(vec![record(1)], deadline()).await.unwrap();
+    store.open(vec![plan(2)], deadline()).await.unwrap();
+    store.finish(vec![result(2, 1)], deadline()).await.unwrap();
+    drop(store);
+    let store = backend.open().await;
+    assert_eq!(get(&*store, 1).await, Some(record(1)));
+    assert_eq!(numbers_pending(&*store, 2).await, [0, 2]);
+    let finished = store
+        .finish(vec![result(2, 0), result(2, 2)], deadline())
+        .await
+        .unwrap();
+    assert_eq!(finished, [tweet(2)]);
+}
