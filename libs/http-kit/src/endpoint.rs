@@ -1,0 +1,93 @@
+//! How a service describes a resource, so that every resource answers 405 in the same way.
+
+use actix_web::dev::{AppService, HttpServiceFactory};
+use actix_web::guard::{self, Guard};
+use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, web};
+
+use crate::{Problem, problems};
+
+/// A resource: a path and the methods that apply to it. Any other method is 405 with `Allow`; `HEAD` goes with `GET`.
+pub struct Endpoint {
+    resource: Resource,
+    methods: Vec<Method>,
+}
+
+impl Endpoint {
+    /// The resource at this path, in actix's notation.
+    pub fn new(path: &str) -> Self {
+        Self {
+            resource: web::resource(path.to_owned()),
+            methods: Vec::new(),
+        }
+    }
+
+    /// Answers `GET` and `HEAD`.
+    #[must_use]
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let either = guard::Any(guard::Get()).or(guard::Head());
+        self.route(&[Method::GET, Method::HEAD], either, handler)
+    }
+
+    /// Answers `POST`.
+    #[must_use]
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&[Method::POST], guard::Post(), handler)
+    }
+
+    /// Answers `PUT`.
+    #[must_use]
+    pub fn put<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&[Method::PUT], guard::Put(), handler)
+    }
+
+    /// Answers `DELETE`.
+    #[must_use]
+    pub fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&[Method::DELETE], guard::Delete(), handler)
+    }
+
+    fn route<F, Args>(mut self, methods: &[Method], guard: impl Guard + 'static, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.methods.extend_from_slice(methods);
+        self.resource = self.resource.route(Route::new().guard(guard).to(handler));
+        self
+    }
+}
+
+impl HttpServiceFactory for Endpoint {
+    fn register(self, config: &mut AppService) {
+        let names: Vec<_> = self.methods.iter().map(Method::as_str).collect();
+        let allowed = names.join(", ");
+        let refuse = move || {
+            let problem = Problem::new(&problems::METHOD_NOT_ALLOWED, format!("Here apply: {allowed}."));
+            let refusal: Result<HttpResponse, Problem> = Err(problem.allow(allowed.clone()));
+            std::future::ready(refusal)
+        };
+        self.resource.default_service(web::to(refuse)).register(config);
+    }
+}

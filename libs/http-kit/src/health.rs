@@ -1,0 +1,181 @@
+//! The internal port: health for the platform, and the guard of operators' paths.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::{Endpoint, Problem, problems};
+
+const STARTING: u8 = 0;
+const READY: u8 = 1;
+const DRAINING: u8 = 2;
+
+/// Whether this process can serve. Looks at nothing that it shares with others: an outage of a store must not take every
+/// replica out at once.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicU8);
+
+impl Readiness {
+    /// Starting: not ready yet.
+    pub fn new() -> Self {
+        Self(AtomicU8::new(STARTING))
+    }
+
+    /// Ready from now on, unless it drains already.
+    pub fn set_ready(&self) {
+        // Losing means that draining has begun, which is final.
+        let _ = self
+            .0
+            .compare_exchange(STARTING, READY, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Draining from now on, for good.
+    pub fn set_draining(&self) {
+        self.0.store(DRAINING, Ordering::Release);
+    }
+
+    /// Whether requests should be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire) == READY
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        match self.0.load(Ordering::Acquire) {
+            READY => Ok(()),
+            DRAINING => Err(Problem::new(
+                &problems::DRAINING,
+                "Send requests elsewhere: this server is stopping.",
+            )),
+            _ => Err(Problem::new(
+                &problems::STARTING,
+                "Send requests elsewhere: this server has not started yet.",
+            )),
+        }
+    }
+}
+
+/// `/healthz`, `/readyz` and `/metrics`.
+pub fn internal_routes(readiness: Arc<Readiness>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let readiness = web::Data::from(readiness);
+    move |config| {
+        config
+            .app_data(readiness.clone())
+            .service(Endpoint::new("/healthz").get(healthz))
+            .service(Endpoint::new("/readyz").get(readyz))
+            .service(Endpoint::new("/metrics").get(metrics));
+    }
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body("ok\n")
+}
+
+async fn readyz(readiness: web::Data<Readiness>) -> Result<HttpResponse, Problem> {
+    readiness.check()?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body("ready\n"))
+}
+
+async fn metrics() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body("")
+}
+
+/// The operators' token. Without one their paths are open, which is allowed on loopback alone.
+#[derive(Debug, Clone)]
+pub struct AdminToken(pub Option<SecretString>);
+
+impl AdminToken {
+    fn admits(&self, request: &HttpRequest) -> bool {
+        let Some(expected) = &self.0 else {
+            return true;
+        };
+        let given = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        given
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+            .is_some_and(|(_, token)| same_secret(token.trim(), expected.expose_secret()))
+    }
+}
+
+/// Compares digests: how long that takes tells nothing of the secret itself.
+fn same_secret(given: &str, expected: &str) -> bool {
+    Sha256::digest(given) == Sha256::digest(expected)
+}
+
+/// Lets operators through, and nobody else.
+#[derive(Debug)]
+pub struct Admin;
+
+impl FromRequest for Admin {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match request.app_data::<web::Data<AdminToken>>() {
+            Some(token) if token.admits(request) => Ok(Self),
+            Some(_) => Err(Problem::new(
+                &problems::ADMIN_TOKEN_REQUIRED,
+                "Send `Authorization: Bearer <token>` with the token that the server was configured with (admin.token).",
+            )
+            .into()),
+            None => Err(Problem::internal("no AdminToken among the application's data").into()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn draining_is_final() {
+        let readiness = Readiness::new();
+        assert!(!readiness.is_ready());
+        readiness.set_ready();
+        assert!(readiness.is_ready());
+        readiness.set_draining();
+        readiness.set_ready();
+        assert!(!readiness.is_ready());
+    }
+
+    #[test]
+    fn only_the_very_token_is_admitted() {
+        let token = AdminToken(Some(SecretString::from("s3cret")));
+        let admits = |header: &str| {
+            let request = TestRequest::get()
+                .insert_header((AUTHORIZATION, header))
+                .to_http_request();
+            token.admits(&request)
+        };
+        assert!(admits("Bearer s3cret"));
+        assert!(admits("bearer s3cret"));
+        for bad in [
+            "Bearer s3cre",
+            "Bearer s3cret2",
+            "Basic s3cret",
+            "Bearer",
+            "s3cret",
+            "Bearer ",
+        ] {
+            assert!(!admits(bad), "{bad}");
+        }
+        assert!(!token.admits(&TestRequest::get().to_http_request()));
+        assert!(AdminToken(None).admits(&TestRequest::get().to_http_request()));
+    }
+}

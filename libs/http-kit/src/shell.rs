@@ -1,0 +1,95 @@
+//! What surrounds every handler: a bound on time, panics as answers, the request's id, and the one place where failures
+//! are logged.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, Uri};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError, web};
+use futures::FutureExt;
+
+use crate::request_id::{X_REQUEST_ID, request_id};
+use crate::{Limits, Problem, RequestTimeout, problems};
+
+/// What a handler gets beyond its deadline, so that its own, more precise answer wins.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What the log says of a request. The query is left out: cursors are long and say nothing.
+struct Label {
+    id: HeaderValue,
+    method: Method,
+    uri: Uri,
+}
+
+impl Label {
+    fn of(request: &ServiceRequest) -> Self {
+        Self {
+            id: request_id(request.headers()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        }
+    }
+
+    fn log(&self, problem: &Problem) {
+        let (slug, method, path) = (problem.kind().slug, self.method.as_str(), self.uri.path());
+        let request_id = self.id.to_str().unwrap_or_default();
+        let cause = problem.cause().map(tracing::field::display);
+        match problem.kind() {
+            kind if *kind == problems::INTERNAL => {
+                tracing::error!(slug, method, path, request_id, cause, "a request failed");
+            }
+            // Under overload the log must not become the next bottleneck.
+            kind if *kind == problems::OVERLOADED => {
+                tracing::debug!(slug, method, path, request_id, cause, "a request was refused");
+            }
+            kind if kind.status >= 500 => tracing::warn!(slug, method, path, request_id, cause, "a request failed"),
+            _ => {}
+        }
+    }
+}
+
+/// The middleware.
+pub(crate) async fn shell<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let label = Label::of(&request);
+    let bound = request
+        .app_data::<web::Data<RequestTimeout>>()
+        .map_or_else(RequestTimeout::default, |timeout| *timeout.get_ref())
+        .0
+        + GRACE;
+    if let Some(limits) = request.app_data::<web::Data<Limits>>()
+        && let Err(refused) = limits.check_sign_in(request.request())
+    {
+        return Err(refuse(&label, refused));
+    }
+    let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
+    match tokio::time::timeout(bound, answer).await {
+        Ok(Ok(Ok(response))) => Ok(finish(&label, response)),
+        Ok(Ok(Err(error))) => Err(error),
+        // The panic hook has logged where it happened.
+        Ok(Err(_panic)) => Err(refuse(&label, Problem::internal("a handler panicked"))),
+        Err(_elapsed) => Err(refuse(&label, Problem::timeout())),
+    }
+}
+
+fn finish<B>(label: &Label, mut response: ServiceResponse<B>) -> ServiceResponse<B> {
+    if let Some(problem) = response.response().error().and_then(Error::as_error::<Problem>) {
+        label.log(problem);
+    }
+    response.headers_mut().insert(X_REQUEST_ID, label.id.clone());
+    response
+}
+
+fn refuse(label: &Label, problem: Problem) -> Error {
+    label.log(&problem);
+    let mut response = problem.error_response();
+    response.headers_mut().insert(X_REQUEST_ID, label.id.clone());
+    InternalError::from_response(problem, response).into()
+}
