@@ -105,6 +105,9 @@ pub trait TweetStore: Send + Sync {
     /// commit. Concurrent calls share commits. Ids increase in commit order within one process.
     async fn insert(&self, tweet: NewTweet, deadline: Deadline) -> Result<Inserted, InsertTweetError>;
 
+    /// The tweet that was accepted under this key, even if it has been deleted since; accepts nothing.
+    async fn replayed(&self, key: &IdempotencyKey, deadline: Deadline) -> Result<Option<Tweet>, InsertTweetError>;
+
     /// Deletes a tweet: commits its tombstone and outbox event. `Ok(None)` when its author had deleted it before.
     async fn delete(&self, delete: DeleteTweet, deadline: Deadline) -> Result<Option<Event>, DeleteTweetError>;
 

@@ -1,1 +1,26 @@
-//! Serves home and user timelines
+//! timeline-read: serves home and user timelines. It writes nothing durable.
+//!
+//! A home timeline is the tweets of those its reader follows and the reader's own, newest first. [`home`] says how a page
+//! comes about: what fan-out stored is merged with what is pulled from the tweet store ([`sources`]), turned into tweets
+//! ([`hydrate`]), filtered by what the reader follows, mutes and blocks *now*, and cut to a page. The answer does not
+//! depend on how a tweet travelled; only its cost does.
+//!
+//! Stored timelines are a cache. One that is missing is built in the background ([`build`]) while its reader is served
+//! from the tweet store.
+//!
+//! Ports: [`storage::TimelineStore`], [`storage::TweetStore`], [`storage::TweetCache`], [`storage::FollowGraph`],
+//! [`storage::EventLog`] (for the mark below which nothing can arrive late).
+
+mod build;
+mod home;
+mod http;
+mod hydrate;
+mod mark;
+mod service;
+mod settings;
+mod sources;
+mod user_timeline;
+
+pub use http::{openapi, routes};
+pub use service::{Ports, ReadError, TimelineRead};
+pub use settings::TimelineReadSettings;

@@ -1,0 +1,52 @@
+//! From ids to tweets.
+
+use std::sync::Arc;
+
+use http_kit::tweet_json::render_tweet;
+use model::{Tweet, TweetId};
+use storage::{Deadline, RenderedTweet, StoreError, TweetCache, TweetStore};
+
+/// Looks tweets up: in the cache, else in the store.
+pub(crate) struct Hydrator {
+    cache: Arc<dyn TweetCache>,
+    tweets: Arc<dyn TweetStore>,
+}
+
+impl Hydrator {
+    pub(crate) fn new(cache: Arc<dyn TweetCache>, tweets: Arc<dyn TweetStore>) -> Self {
+        Self { cache, tweets }
+    }
+
+    /// The tweets that exist, in the order asked for. What is deleted is left out.
+    pub(crate) async fn hydrate(
+        &self,
+        ids: &[TweetId],
+        deadline: Deadline,
+    ) -> Result<Vec<Arc<RenderedTweet>>, StoreError> {
+        let mut cached = self.cache.get(ids, deadline).await?;
+        let missing: Vec<usize> = (0..ids.len()).filter(|at| cached.tweets[*at].is_none()).collect();
+        if !missing.is_empty() {
+            let missing_ids: Vec<TweetId> = missing.iter().map(|at| ids[*at]).collect();
+            let found = self.tweets.get(&missing_ids, deadline).await?;
+            let mut rendered = Vec::with_capacity(found.len());
+            for (at, tweet) in missing.into_iter().zip(found) {
+                if let Some(tweet) = tweet {
+                    let tweet = Arc::new(render(&tweet));
+                    rendered.push(Arc::clone(&tweet));
+                    cached.tweets[at] = Some(tweet);
+                }
+            }
+            self.cache.put(rendered, cached.epoch, deadline).await?;
+        }
+        Ok(cached.tweets.into_iter().flatten().collect())
+    }
+}
+
+fn render(tweet: &Tweet) -> RenderedTweet {
+    RenderedTweet {
+        id: tweet.id,
+        author: tweet.author.id,
+        in_reply_to: tweet.in_reply_to,
+        json: render_tweet(tweet),
+    }
+}

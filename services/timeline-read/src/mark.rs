@@ -1,0 +1,201 @@
+//! Cursors: positions in a scroll, and marks that tell what had been visible.
+
+use http_kit::{Problem, cursor, problems};
+use model::TweetId;
+
+const HOME_POSITION: u8 = 1;
+const HOME_MARK: u8 = 2;
+const USER_POSITION: u8 = 3;
+
+/// What was visible to a reader at some moment: everything visible below `settled`, and of the ids from there on just
+/// `seen`. Nothing can arrive late below `settled`; what arrives above it is told from what was there by `seen`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Below it every tweet was committed and delivered.
+    pub(crate) settled: TweetId,
+    /// What was visible at or above it, oldest first.
+    pub(crate) seen: Vec<TweetId>,
+}
+
+impl Mark {
+    /// Whether a tweet that is visible now was visible then, as far as ids can tell.
+    pub(crate) fn covers(&self, id: TweetId) -> bool {
+        id < self.settled || self.seen.binary_search(&id).is_ok()
+    }
+
+    pub(crate) fn encode(&self) -> String {
+        let mut payload = Vec::with_capacity(16 + self.seen.len() * 5);
+        self.write(&mut payload);
+        cursor::encode(HOME_MARK, &payload)
+    }
+
+    pub(crate) fn decode(text: &str) -> Result<Self, Problem> {
+        let payload = cursor::decode(HOME_MARK, text)?;
+        let mut rest = payload.as_slice();
+        Self::read(&mut rest).filter(|_| rest.is_empty()).ok_or_else(unreadable)
+    }
+
+    fn write(&self, payload: &mut Vec<u8>) {
+        write_varint(payload, self.settled.get());
+        write_varint(payload, self.seen.len() as u64);
+        let mut last = self.settled.get();
+        for id in &self.seen {
+            write_varint(payload, id.get() - last);
+            last = id.get();
+        }
+    }
+
+    fn read(rest: &mut &[u8]) -> Option<Self> {
+        let settled = read_id(rest)?;
+        let count = read_varint(rest)?;
+        let mut seen = Vec::new();
+        let mut last = settled.get();
+        for _ in 0..count {
+            last = last
+                .checked_add(read_varint(rest)?)
+                .filter(|id| *id <= TweetId::MAX.get())?;
+            seen.push(TweetId::new(last));
+        }
+        seen.is_sorted().then_some(Self { settled, seen })
+    }
+}
+
+/// Where a scroll through a home timeline goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HomeCursor {
+    /// The next page holds what is below.
+    pub(crate) below: TweetId,
+    /// What was visible when the scroll began: later pages show nothing that arrived since, so that a poll from the same
+    /// mark repeats nothing of the scroll.
+    pub(crate) mark: Mark,
+}
+
+impl HomeCursor {
+    pub(crate) fn encode(&self) -> String {
+        let mut payload = Vec::with_capacity(24 + self.mark.seen.len() * 5);
+        write_varint(&mut payload, self.below.get());
+        self.mark.write(&mut payload);
+        cursor::encode(HOME_POSITION, &payload)
+    }
+
+    pub(crate) fn decode(text: &str) -> Result<Self, Problem> {
+        let payload = cursor::decode(HOME_POSITION, text)?;
+        let mut rest = payload.as_slice();
+        let read = |rest: &mut &[u8]| {
+            Some(Self {
+                below: read_id(rest)?,
+                mark: Mark::read(rest)?,
+            })
+        };
+        read(&mut rest).filter(|_| rest.is_empty()).ok_or_else(unreadable)
+    }
+}
+
+/// Where a scroll through a user timeline goes on.
+pub(crate) fn encode_user_position(below: TweetId) -> String {
+    cursor::encode(USER_POSITION, &below.get().to_be_bytes())
+}
+
+/// The inverse of [`encode_user_position`].
+pub(crate) fn decode_user_position(text: &str) -> Result<TweetId, Problem> {
+    let payload = cursor::decode(USER_POSITION, text)?;
+    let bytes = payload.try_into().map_err(|_| unreadable())?;
+    Some(u64::from_be_bytes(bytes))
+        .filter(|id| *id <= TweetId::MAX.get())
+        .map(TweetId::new)
+        .ok_or_else(unreadable)
+}
+
+fn unreadable() -> Problem {
+    Problem::new(
+        &problems::INVALID_CURSOR,
+        "the cursor is not one that this endpoint gave out; start again without it",
+    )
+}
+
+fn read_id(rest: &mut &[u8]) -> Option<TweetId> {
+    read_varint(rest)
+        .filter(|id| *id <= TweetId::MAX.get())
+        .map(TweetId::new)
+}
+
+/// LEB128: seven bits a byte, lowest first.
+fn write_varint(payload: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        payload.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    payload.push((number & 0x7f) as u8);
+}
+
+fn read_varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, tail) = rest.split_first()?;
+        *rest = tail;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_mark() -> impl Strategy<Value = Mark> {
+        (
+            0..=TweetId::MAX.get() / 2,
+            proptest::collection::vec(0..1_u64 << 40, 0..50),
+        )
+            .prop_map(|(settled, mut above)| {
+                above.sort_unstable();
+                above.dedup();
+                let seen = above.into_iter().map(|delta| TweetId::new(settled + delta)).collect();
+                Mark {
+                    settled: TweetId::new(settled),
+                    seen,
+                }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn cursors_come_back_as_they_went(mark in any_mark(), below in 0..=TweetId::MAX.get()) {
+            prop_assert_eq!(&Mark::decode(&mark.encode()).unwrap(), &mark);
+            let cursor = HomeCursor { below: TweetId::new(below), mark };
+            prop_assert_eq!(HomeCursor::decode(&cursor.encode()).unwrap(), cursor);
+            let user = encode_user_position(TweetId::new(below));
+            prop_assert_eq!(decode_user_position(&user).unwrap().get(), below);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}") {
+            let _ = Mark::decode(&text);
+            let _ = HomeCursor::decode(&text);
+            let _ = decode_user_position(&text);
+        }
+
+        #[test]
+        fn no_payload_makes_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Mark::decode(&cursor::encode(HOME_MARK, &payload));
+            let _ = HomeCursor::decode(&cursor::encode(HOME_POSITION, &payload));
+            let _ = decode_user_position(&cursor::encode(USER_POSITION, &payload));
+        }
+    }
+
+    #[test]
+    fn one_kind_is_not_taken_for_another() {
+        let mark = Mark {
+            settled: TweetId::new(9),
+            seen: vec![TweetId::new(10)],
+        };
+        assert!(HomeCursor::decode(&mark.encode()).is_err());
+        assert!(decode_user_position(&mark.encode()).is_err());
+        assert!(mark.covers(TweetId::new(8)) && mark.covers(TweetId::new(10)) && !mark.covers(TweetId::new(9)));
+    }
+}

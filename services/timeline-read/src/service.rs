@@ -1,0 +1,86 @@
+//! The service: its ports, and what all reads share.
+
+use std::sync::Arc;
+
+use model::{DeliveryRules, ReaderView, TweetId, UserId};
+use storage::{Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore};
+use tokio_util::sync::CancellationToken;
+
+use crate::TimelineReadSettings;
+use crate::build::Builder;
+use crate::hydrate::Hydrator;
+
+/// What timeline-read works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Stored home timelines.
+    pub timelines: Arc<dyn TimelineStore>,
+    /// The tweets.
+    pub tweets: Arc<dyn TweetStore>,
+    /// Rendered tweets.
+    pub cache: Arc<dyn TweetCache>,
+    /// Who follows whom, and how tweets are delivered.
+    pub graph: Arc<dyn FollowGraph>,
+    /// How far deliveries have come.
+    pub log: Arc<dyn EventLog>,
+}
+
+/// Why a timeline was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such account.
+    #[error("no such user")]
+    NoSuchUser,
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Serves timelines.
+pub struct TimelineRead {
+    pub(crate) ports: Ports,
+    pub(crate) hydrator: Hydrator,
+    pub(crate) builder: Builder,
+}
+
+impl TimelineRead {
+    /// Wires the service; [`TimelineRead::run`] starts what goes on behind requests.
+    pub fn new(ports: Ports, settings: TimelineReadSettings) -> Arc<Self> {
+        let hydrator = Hydrator::new(Arc::clone(&ports.cache), Arc::clone(&ports.tweets));
+        let builder = Builder::new(ports.clone(), settings);
+        Arc::new(Self {
+            ports,
+            hydrator,
+            builder,
+        })
+    }
+
+    /// Builds timelines until `shutdown`; then finishes the builds that are under way.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        self.builder.run(shutdown).await;
+    }
+
+    /// What a home timeline read goes by. The order is part of the protocol (`docs/crossing.md`): the mark is taken before
+    /// anything is looked at, so that whatever becomes visible during the read lies above it.
+    pub(crate) async fn basis(&self, reader: UserId, deadline: Deadline) -> Result<Basis, ReadError> {
+        let settled = self.ports.log.settled_below().await?;
+        let view = self
+            .ports
+            .graph
+            .reader(reader, deadline)
+            .await?
+            .ok_or(ReadError::NoSuchUser)?;
+        let rules = self.ports.graph.delivery_rules(deadline).await?;
+        Ok(Basis { settled, view, rules })
+    }
+}
+
+/// What a home timeline read goes by.
+pub(crate) struct Basis {
+    /// Nothing can arrive late below it.
+    pub(crate) settled: TweetId,
+    /// Whom the reader follows, mutes and blocks.
+    pub(crate) view: Arc<ReaderView>,
+    /// Which authors are pulled over which ids.
+    pub(crate) rules: Arc<DeliveryRules>,
+}

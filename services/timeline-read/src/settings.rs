@@ -1,0 +1,27 @@
+//! What can be chosen.
+
+use std::time::Duration;
+
+/// Settings of timeline-read.
+#[derive(Debug, Clone)]
+pub struct TimelineReadSettings {
+    /// How many ids a stored timeline holds: how deep a build goes.
+    pub window: usize,
+    /// How many timelines are built at the same time.
+    pub builders: usize,
+    /// How many builds may wait. Readers beyond are served from the tweet store and ask again with their next read.
+    pub build_queue: usize,
+    /// How long one build may take.
+    pub build_timeout: Duration,
+}
+
+impl Default for TimelineReadSettings {
+    fn default() -> Self {
+        Self {
+            window: 800,
+            builders: 2,
+            build_queue: 10_000,
+            build_timeout: Duration::from_secs(30),
+        }
+    }
+}
