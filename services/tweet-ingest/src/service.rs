@@ -1,0 +1,147 @@
+//! The use cases.
+
+use std::sync::Arc;
+
+use model::{Author, TraceContext, Tweet, TweetId, UserId};
+use storage::{
+    Deadline, DeleteTweet, DeleteTweetError, EventLog, FollowGraph, IdempotencyConflict, IdempotencyKey,
+    InsertTweetError, Inserted, NewTweet, StoreError, TweetCache, TweetStore,
+};
+
+use crate::TweetText;
+
+/// What tweet-ingest works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// The tweets.
+    pub tweets: Arc<dyn TweetStore>,
+    /// Where accepted tweets are announced.
+    pub log: Arc<dyn EventLog>,
+    /// Rendered tweets: a deleted one goes.
+    pub cache: Arc<dyn TweetCache>,
+    /// Blocks, and deleted accounts.
+    pub graph: Arc<dyn FollowGraph>,
+}
+
+/// Why a tweet was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// What it replies to is not there, or across a block.
+    #[error("no such original")]
+    NoSuchOriginal,
+    /// The idempotency key belongs to another request.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyConflict),
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<InsertTweetError> for PostError {
+    fn from(error: InsertTweetError) -> Self {
+        match error {
+            InsertTweetError::Idempotency(conflict) => Self::Idempotency(conflict),
+            InsertTweetError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// A tweet that somebody wants to post.
+#[derive(Debug, Clone)]
+pub(crate) struct Post {
+    pub(crate) author: Author,
+    pub(crate) text: TweetText,
+    pub(crate) in_reply_to: Option<TweetId>,
+    pub(crate) idempotency: Option<IdempotencyKey>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// Accepts, shows and deletes tweets.
+pub struct TweetIngest {
+    ports: Ports,
+}
+
+impl TweetIngest {
+    /// Wires the service.
+    pub fn new(ports: Ports) -> Arc<Self> {
+        Arc::new(Self { ports })
+    }
+
+    /// Accepts a tweet, durably, and announces it.
+    pub(crate) async fn post(&self, post: Post, deadline: Deadline) -> Result<Tweet, PostError> {
+        if let Some(original) = post.in_reply_to
+            && self.visible(original, Some(post.author.id), deadline).await?.is_none()
+        {
+            // A repeat of a reply that was accepted before its original went is still that reply.
+            return self.replayed(post, deadline).await?.ok_or(PostError::NoSuchOriginal);
+        }
+        let inserted = self.ports.tweets.insert(new_tweet(post), deadline).await?;
+        if let Inserted::Accepted(tweet, event) = &inserted {
+            // The tweet is durable: an announcement that fails is made up for from the outbox.
+            if let Err(error) = self.ports.log.publish(std::slice::from_ref(event)).await {
+                tracing::warn!(tweet = %tweet.id, %error, "an event stays in the outbox");
+            }
+        }
+        Ok(inserted.tweet().clone())
+    }
+
+    /// The tweet that this very request was answered with before, if it was.
+    async fn replayed(&self, post: Post, deadline: Deadline) -> Result<Option<Tweet>, PostError> {
+        match post.idempotency {
+            Some(key) => Ok(self.ports.tweets.replayed(&key, deadline).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The tweet, if it is there for this viewer: not deleted, nor its author, nor across a block.
+    pub(crate) async fn visible(
+        &self,
+        id: TweetId,
+        viewer: Option<UserId>,
+        deadline: Deadline,
+    ) -> Result<Option<Tweet>, StoreError> {
+        let found = self
+            .ports
+            .tweets
+            .get(&[id], deadline)
+            .await?
+            .into_iter()
+            .next()
+            .flatten();
+        let Some(tweet) = found else { return Ok(None) };
+        let author = tweet.author.id;
+        if !self.ports.graph.deleted_among(&[author], deadline).await?.is_empty() {
+            return Ok(None);
+        }
+        let Some(viewer) = viewer.filter(|viewer| *viewer != author) else {
+            return Ok(Some(tweet));
+        };
+        let view = self.ports.graph.reader(viewer, deadline).await?;
+        let across_a_block = view.is_some_and(|view| view.blocked.binary_search(&author).is_ok());
+        Ok((!across_a_block).then_some(tweet))
+    }
+
+    /// Deletes a tweet: its tombstone is durable and the tweet out of the cache before this answers.
+    pub(crate) async fn delete(&self, delete: DeleteTweet, deadline: Deadline) -> Result<(), DeleteTweetError> {
+        let id = delete.id;
+        let event = self.ports.tweets.delete(delete, deadline).await?;
+        // On repeats too: the first attempt may have ended between commit and removal.
+        self.ports.cache.remove(&[id], deadline).await?;
+        if let Some(event) = event
+            && let Err(error) = self.ports.log.publish(&[event]).await
+        {
+            tracing::warn!(tweet = %id, %error, "an event stays in the outbox");
+        }
+        Ok(())
+    }
+}
+
+fn new_tweet(post: Post) -> NewTweet {
+    NewTweet {
+        author: post.author,
+        text: post.text.into_string(),
+        in_reply_to: post.in_reply_to,
+        trace: post.trace,
+        idempotency: post.idempotency,
+    }
+}
