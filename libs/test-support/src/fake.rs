@@ -101,10 +101,10 @@ impl State {
                 self.oracle.delete_tweet(actor, tweet(id))?;
                 Ok((204, Value::Null))
             }
-            ("GET", ["tweets", id], viewer) => match self.oracle.tweet_visible(tweet(id), viewer) {
-                true => Ok((200, self.bodies[&tweet(id)].clone())),
-                false => Err(Refusal::NoSuchTweet.into()),
-            },
+            ("GET", ["tweets", id], viewer) if self.oracle.tweet_visible(tweet(id), viewer) => {
+                Ok((200, self.bodies[&tweet(id)].clone()))
+            }
+            ("GET", ["tweets", _], _) => Err(Refusal::NoSuchTweet.into()),
             ("GET", ["timelines", "home"], Some(actor)) => Ok((200, self.home(actor, &Query::new(query)))),
             ("GET", ["timelines", "users", id], viewer) => {
                 let ids = self.oracle.user_timeline(user(id), viewer).ok_or(Refusal::NoSuchUser)?;

@@ -4,6 +4,7 @@
 //! - [`Client`] asks a system over its public API, through a [`Transport`];
 //! - [`generate`] makes a [`History`] from a seed, [`run`] takes it step by step against a [`System`] and compares each
 //!   answer, and [`shrink`] leaves out what a failure does not need;
+//! - [`RookeryProcess`] is the real program as a child process;
 //! - [`FaultyTransport`] distorts answers, so that the comparison itself can be tested.
 //!
 //! Nothing here knows how the system works inside: it is asked over HTTP alone, be it one process or a stack behind a
@@ -17,6 +18,7 @@ pub mod view;
 mod faults;
 mod generate;
 mod knowledge;
+mod process;
 mod runner;
 mod shrink;
 mod system;
@@ -30,6 +32,7 @@ pub use faults::{Distortion, FaultyTransport};
 pub use generate::{Plan, generate};
 pub use history::{History, Rules, Seat, Step, Stop};
 pub use oracle::Oracle;
+pub use process::{ProcessOptions, RookeryProcess};
 pub use runner::{Violation, run};
 pub use shrink::{Shrunk, shrink};
 pub use system::{Operator, System};
