@@ -4,6 +4,8 @@
 //! `sh test=server` starts. Only two things differ from what is printed: `cargo run --release` is the program under test,
 //! and the ports are free ones.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
