@@ -90,7 +90,7 @@ async fn measure_posts(store: &Arc<SqliteTweets>, callers: u64) {
 }
 
 async fn measure_pages(store: &SqliteTweets, sources: u64, limit: usize) {
-    let mut dice = StdRng::seed_from_u64(sources);
+    let mut dice = StdRng::seed_from_u64(sources + limit as u64);
     let readers: Vec<Vec<AuthorRange>> = (0..200)
         .map(|_| {
             (0..sources)

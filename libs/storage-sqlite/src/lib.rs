@@ -5,6 +5,7 @@
 //! [readers](readers) off the async threads.
 
 mod delivery;
+mod graph;
 mod readers;
 mod schema;
 mod sql;
@@ -12,5 +13,6 @@ mod tweets;
 mod writer;
 
 pub use delivery::{DeliveryOptions, SqliteDeliveries};
+pub use graph::{GraphOptions, SqliteGraph};
 pub use schema::OpenError;
 pub use tweets::{SqliteTweets, TweetOptions};

@@ -21,6 +21,25 @@ pub(crate) struct Readers {
     permits: Arc<Semaphore>,
 }
 
+/// A connection that goes back to the others, even if its reader panics.
+struct Lent {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    connection: Option<Connection>,
+}
+
+impl Lent {
+    fn new(idle: Arc<Mutex<Vec<Connection>>>) -> Self {
+        let connection = idle.lock().pop();
+        Self { idle, connection }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.idle.lock().extend(self.connection.take());
+    }
+}
+
 impl Readers {
     /// Opens `count` connections.
     pub(crate) fn open(store: &'static str, path: &Path, count: usize) -> rusqlite::Result<Self> {
@@ -53,11 +72,10 @@ impl Readers {
                 .map_err(|error| unavailable(store, error))?;
             let idle = Arc::clone(&self.idle);
             tokio::task::spawn_blocking(move || {
-                let connection = idle.lock().pop().expect("there are as many connections as permits");
-                let outcome = read(&connection);
-                idle.lock().push(connection);
-                drop(permit);
-                outcome
+                let lent = Lent::new(idle);
+                let outcome = lent.connection.as_ref().map(read);
+                drop((lent, permit));
+                outcome.expect("there are as many connections as permits")
             })
             .await
             .map_err(|error| unavailable(store, error))?

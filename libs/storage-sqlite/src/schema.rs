@@ -28,6 +28,10 @@ pub enum OpenError {
     },
 }
 
+/// How far the WAL grows (80 MB) before it is written back. A page that many commits touch is written back once, so this
+/// is worth a fifth of the rate of posts compared with 16 MB.
+const CHECKPOINT_PAGES: u32 = 20_000;
+
 /// Settings of every connection.
 pub(crate) fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
@@ -46,7 +50,9 @@ pub(crate) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, OpenE
     let mut connection = Connection::open(path).map_err(sqlite)?;
     tune(&connection).map_err(sqlite)?;
     connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+        ))
         .map_err(sqlite)?;
     let known = u32::try_from(migrations.len()).expect("migrations are few");
     let found: u32 = connection

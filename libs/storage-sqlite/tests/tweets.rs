@@ -165,6 +165,6 @@ async fn pages_of_an_author_are_read_from_the_index_alone() {
         .unwrap();
     assert_eq!(
         plan,
-        "SEARCH tweets USING COVERING INDEX tweets_by_author (author=? AND rowid>? AND rowid<?)"
+        "SEARCH tweets USING COVERING INDEX tweets_by_author (author=? AND deleted_at_ms=? AND rowid>? AND rowid<?)"
     );
 }

@@ -47,7 +47,7 @@ pub struct Received {
 pub struct Backlog {
     /// Committed and not acknowledged.
     pub events: u64,
-    /// The oldest of them: when its tweet was accepted, in milliseconds since 1970.
+    /// The oldest of them: when it happened, in milliseconds since 1970.
     pub oldest_ms: Option<u64>,
 }
 

@@ -1,7 +1,8 @@
 //! The tables of `tweets.db`.
 
-/// Rows of `tweets` are never removed, so the largest id is the last one drawn. The index holds what is visible alone:
-/// its entries end in the rowid, which is the id, so pages of an author are read from it without touching the rows.
+/// Rows of `tweets` are never removed, so the largest id is the last one drawn. The index holds what is visible alone.
+/// Its entries end in the rowid, which is the id, and its condition is a column of it, so that pages of an author are read
+/// from it without touching the rows.
 ///
 /// `events` is the outbox. Consumers do not remove from it one by one: a group has a position, and what lies below those
 /// of all groups goes in bulk.
@@ -15,7 +16,7 @@ CREATE TABLE tweets (
     in_reply_to INTEGER,
     deleted_at_ms INTEGER
 ) STRICT;
-CREATE INDEX tweets_by_author ON tweets (author) WHERE deleted_at_ms IS NULL;
+CREATE INDEX tweets_by_author ON tweets (author, deleted_at_ms) WHERE deleted_at_ms IS NULL;
 
 CREATE TABLE authors (
     author INTEGER PRIMARY KEY,
