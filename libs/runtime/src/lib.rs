@@ -1,1 +1,15 @@
-//! Configuration, logging, signals and drain of every process
+//! What every process needs around its services: configuration, logging, signals and drain.
+//!
+//! Configuration is one tree ([`Settings`]) that all services know, so that one file or `ConfigMap` serves all. It is read
+//! here and nowhere else; services get their own settings from the composition root.
+
+pub mod exit;
+mod logging;
+pub mod settings;
+mod shutdown;
+mod tasks;
+
+pub use logging::{InvalidFilter, LogGuard, init_logging};
+pub use settings::{ConfigErrors, Settings};
+pub use shutdown::shutdown_signal;
+pub use tasks::Tasks;

@@ -1,0 +1,314 @@
+//! The whole configuration: `config/rookery.toml` shows it with all defaults.
+//!
+//! Compiled defaults < file < environment. In the environment a key is `ROOKERY__` and its path in capitals with `__`
+//! between levels (`ROOKERY__HTTP__ADDR`); an empty variable counts as absent; a secret may also come from a file named by
+//! its variable with `_FILE` appended.
+
+mod check;
+mod errors;
+mod keys;
+mod load;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use model::Strategy;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use errors::{ConfigErrors, ConfigProblem};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The public port.
+    pub http: Http,
+    /// The port for operators and the platform.
+    pub internal: Internal,
+    /// Who operators are.
+    pub admin: Admin,
+    /// Where the embedded stores keep their files.
+    pub data_dir: PathBuf,
+    /// Home timelines.
+    pub timeline: Timeline,
+    /// The production store.
+    pub postgres: Postgres,
+    /// Timelines and caches in production.
+    pub redis: Redis,
+    /// The event stream in production.
+    pub events: Events,
+    /// The follow graph, and where its service is.
+    pub follow_graph: FollowGraph,
+    /// Tokens and passwords.
+    pub auth: Auth,
+    /// How much one may ask for.
+    pub limits: Limits,
+    /// Traces.
+    pub otlp: Otlp,
+    /// The log.
+    pub log: Log,
+}
+
+/// The public port.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Threads that handle requests; one per core when absent.
+    pub workers: Option<NonZeroUsize>,
+    /// How long a request may take, in milliseconds.
+    pub request_timeout_ms: u64,
+}
+
+/// The port for operators and the platform.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Internal {
+    /// Where it listens. Off loopback only with `admin.token`.
+    pub addr: SocketAddr,
+}
+
+/// Who operators are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// The token that operators' paths ask for; none are asked for it when absent.
+    pub token: Option<SecretString>,
+}
+
+/// Home timelines.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeline {
+    /// How tweets travel at the first start; later `PUT /admin/delivery` decides.
+    pub strategy: Strategy,
+    /// `hybrid`: authors with this many followers or more are pulled.
+    pub pull_threshold: u64,
+    /// `hybrid`: authors with fewer are pushed; 80 % of `pull_threshold` when absent.
+    pub push_threshold: Option<u64>,
+    /// Ids that a stored timeline keeps.
+    pub window: usize,
+    /// How long a step of a crossing settles before the next, in milliseconds.
+    pub crossing_settle_ms: u64,
+    /// How far beyond now a closing range reaches, for clocks that differ, in milliseconds.
+    pub crossing_margin_ms: u64,
+    /// Memory for timelines in one process, in MiB.
+    pub memory_mib: u64,
+    /// Timelines that were not read for so many days are dropped.
+    pub idle_days: u32,
+}
+
+impl Timeline {
+    /// The threshold below which authors are pushed.
+    pub fn push_threshold(&self) -> u64 {
+        self.push_threshold
+            .unwrap_or_else(|| self.pull_threshold / 5 * 4 + self.pull_threshold % 5 * 4 / 5)
+    }
+}
+
+/// The production store.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Postgres {
+    /// `postgres://user:password@host/database`.
+    pub url: Option<SecretString>,
+}
+
+/// Timelines and caches in production.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redis {
+    /// `redis://`, `rediss://` or `redis-cluster://`.
+    pub url: Option<SecretString>,
+}
+
+/// The event stream in production.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Events {
+    /// As `redis.url`, which is used when absent.
+    pub redis_url: Option<SecretString>,
+}
+
+/// The follow graph, and where its service is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FollowGraph {
+    /// follow-graph's internal port.
+    pub url: Option<String>,
+    /// Accounts that one account may follow (and mute, and block).
+    pub following_limit: u64,
+}
+
+/// Tokens and passwords.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Ed25519, PKCS#8 PEM: signs tokens. Only follow-graph needs it; `rookery` makes its own.
+    pub private_key: Option<SecretString>,
+    /// Ed25519, SPKI PEMs one after the other: verify tokens.
+    pub public_keys: Option<SecretString>,
+    /// Passwords that are hashed at the same time; one per core when absent.
+    pub password_hashing_concurrency: Option<NonZeroUsize>,
+    /// How long a token lasts, in days.
+    pub token_days: u32,
+}
+
+/// How much one may ask for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Whether accounts and addresses are limited; when absent, only off loopback.
+    pub enabled: Option<bool>,
+    /// Reads a second of one account, or of one address without a token.
+    pub reads_per_second: NonZeroU32,
+    /// Writes a second of one account.
+    pub writes_per_second: NonZeroU32,
+    /// New accounts and log-ins a minute from one address.
+    pub sign_ins_per_minute: NonZeroU32,
+    /// Proxies in front that add to `X-Forwarded-For`; with 0 the header is not believed.
+    pub trusted_proxies: u8,
+    /// Events that wait for fan-out beyond which new tweets are refused.
+    pub max_backlog: u64,
+}
+
+/// Traces.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Otlp {
+    /// OTLP over HTTP, such as `http://localhost:4318`; no traces are sent when absent.
+    pub endpoint: Option<String>,
+}
+
+/// The log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is logged, as `tracing` filters say it: `info`, `warn,fan_out=debug`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+const fn at_least_one(number: u32) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(number.saturating_sub(1))
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            http: Http::default(),
+            internal: Internal::default(),
+            admin: Admin::default(),
+            data_dir: PathBuf::from("./data"),
+            timeline: Timeline::default(),
+            postgres: Postgres::default(),
+            redis: Redis::default(),
+            events: Events::default(),
+            follow_graph: FollowGraph::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+            otlp: Otlp::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            addr: loopback(8080),
+            workers: None,
+            request_timeout_ms: 3_000,
+        }
+    }
+}
+
+impl Default for Internal {
+    fn default() -> Self {
+        Self { addr: loopback(8081) }
+    }
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Hybrid,
+            pull_threshold: 10_000,
+            push_threshold: None,
+            window: 800,
+            crossing_settle_ms: 500,
+            crossing_margin_ms: 500,
+            memory_mib: 4_096,
+            idle_days: 30,
+        }
+    }
+}
+
+impl Default for FollowGraph {
+    fn default() -> Self {
+        Self {
+            url: None,
+            following_limit: 5_000,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            private_key: None,
+            public_keys: None,
+            password_hashing_concurrency: None,
+            token_days: 30,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            reads_per_second: at_least_one(50),
+            writes_per_second: at_least_one(10),
+            sign_ins_per_minute: at_least_one(20),
+            trusted_proxies: 0,
+            max_backlog: 1_000_000,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether accounts and addresses are limited.
+    pub fn limits_enabled(&self) -> bool {
+        self.limits.enabled.unwrap_or(!self.http.addr.ip().is_loopback())
+    }
+}

@@ -1,0 +1,102 @@
+//! What types can't say about a configuration.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{ConfigProblem, Settings};
+use crate::logging::parse_filter;
+
+const POSTGRES: &[&str] = &["postgres://", "postgresql://"];
+const REDIS: &[&str] = &["redis://", "rediss://", "redis-cluster://", "rediss-cluster://"];
+const HTTP: &[&str] = &["http://", "https://"];
+
+/// Everything that is wrong with these settings.
+pub(super) fn check(settings: &Settings) -> Vec<ConfigProblem> {
+    let mut problems = Vec::new();
+    let mut demand = |holds: bool, key, reason| {
+        if !holds {
+            problems.push(ConfigProblem::Refused { key, reason });
+        }
+    };
+    demand(
+        settings.internal.addr.ip().is_loopback() || settings.admin.token.is_some(),
+        "internal.addr",
+        "is off loopback, so `admin.token` must be set",
+    );
+    demand(
+        !settings.admin.token.as_ref().is_some_and(is_blank),
+        "admin.token",
+        "is blank: set a long random text, or leave it out",
+    );
+    demand(
+        settings.http.addr.port() == 0 || settings.http.addr != settings.internal.addr,
+        "internal.addr",
+        "must differ from `http.addr`",
+    );
+    timeline(settings, &mut demand);
+    positive(settings, &mut demand);
+    urls(settings, &mut demand);
+    demand(
+        parse_filter(&settings.log.filter).is_ok(),
+        "log.filter",
+        "is not a filter such as `info` or `warn,fan_out=debug`",
+    );
+    problems
+}
+
+fn timeline(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'static str)) {
+    let timeline = &settings.timeline;
+    demand(
+        timeline.push_threshold() <= timeline.pull_threshold,
+        "timeline.push_threshold",
+        "must not be above `timeline.pull_threshold`",
+    );
+    demand(
+        (20..=10_000).contains(&timeline.window),
+        "timeline.window",
+        "must be from 20 to 10000",
+    );
+}
+
+fn positive(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'static str)) {
+    let numbers = [
+        ("http.request_timeout_ms", settings.http.request_timeout_ms),
+        ("timeline.memory_mib", settings.timeline.memory_mib),
+        ("timeline.idle_days", settings.timeline.idle_days.into()),
+        ("follow_graph.following_limit", settings.follow_graph.following_limit),
+        ("auth.token_days", settings.auth.token_days.into()),
+        ("limits.max_backlog", settings.limits.max_backlog),
+    ];
+    for (key, number) in numbers {
+        demand(number > 0, key, "must be at least 1");
+    }
+}
+
+fn urls(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'static str)) {
+    let is = |url: Option<&str>, schemes: &[&str]| {
+        url.is_none_or(|url| {
+            schemes
+                .iter()
+                .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme))
+        })
+    };
+    let shown = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
+    let redis = "must begin with redis://, rediss://, redis-cluster:// or rediss-cluster://";
+    let http = "must begin with http:// or https://";
+    demand(
+        is(shown(&settings.postgres.url).as_deref(), POSTGRES),
+        "postgres.url",
+        "must begin with postgres://",
+    );
+    demand(is(shown(&settings.redis.url).as_deref(), REDIS), "redis.url", redis);
+    demand(
+        is(shown(&settings.events.redis_url).as_deref(), REDIS),
+        "events.redis_url",
+        redis,
+    );
+    demand(is(settings.follow_graph.url.as_deref(), HTTP), "follow_graph.url", http);
+    demand(is(settings.otlp.endpoint.as_deref(), HTTP), "otlp.endpoint", http);
+}
+
+fn is_blank(secret: &SecretString) -> bool {
+    secret.expose_secret().trim().is_empty()
+}
