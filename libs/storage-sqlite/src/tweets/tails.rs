@@ -185,7 +185,7 @@ impl Tails {
         let mut shard = self.shard(author).write();
         shard.changes += 1;
         if let Some(tail) = shard.tail_mut(author) {
-            let _ = id;
+            tail.remove(id);
         }
     }
 
