@@ -11,13 +11,15 @@ mod load;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use model::Strategy;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 pub use errors::{ConfigErrors, ConfigProblem};
 
@@ -86,6 +88,7 @@ pub struct Admin {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeline {
     /// How tweets travel at the first start; later `PUT /admin/delivery` decides.
+    #[serde(deserialize_with = "from_text")]
     pub strategy: Strategy,
     /// `hybrid`: authors with this many followers or more are pulled.
     pub pull_threshold: u64,
@@ -190,19 +193,40 @@ pub struct Otlp {
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// How lines look.
+    #[serde(deserialize_with = "from_text")]
     pub format: LogFormat,
     /// What is logged, as `tracing` filters say it: `info`, `warn,fan_out=debug`.
     pub filter: String,
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Human,
     /// One JSON object a line.
     Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("a log format is one of human and json"),
+        }
+    }
+}
+
+/// Says what there is to choose from, which serde's own message for enums does not.
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
 const fn loopback(port: u16) -> SocketAddr {

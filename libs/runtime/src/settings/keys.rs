@@ -49,10 +49,13 @@ pub(super) const SECRETS: &[&str] = &[
 /// Names that are less alike are no typing mistakes.
 const ALIKE: f64 = 0.6;
 
-/// The known key that is most like this one, if any is.
+/// The known key, or section, that is most like this one, if any is.
 pub(super) fn nearest(key: &str) -> Option<&'static str> {
+    let sections = KEYS.iter().filter_map(|known| Some(known.split_once('.')?.0));
     KEYS.iter()
-        .map(|known| (strsim::normalized_damerau_levenshtein(key, known), *known))
+        .copied()
+        .chain(sections)
+        .map(|known| (strsim::normalized_damerau_levenshtein(key, known), known))
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .map(|(_, known)| known)

@@ -100,11 +100,11 @@ fn all_problems_are_told_at_once() {
         "unknown key `data_dri` in the configuration file; did you mean `data_dir`?",
         "`http.addr` in the configuration file: ",
         "`http.workers` in the configuration file: ",
-        "`timeline.strategy` in the configuration file: ",
+        "`timeline.strategy` in the configuration file: a strategy is one of pull, push and hybrid",
         "`timeline.window` in the environment (ROOKERY__TIMELINE__WINDOW): ",
         "unknown key `timeline.pul_threshold` in the environment (ROOKERY__TIMELINE__PUL_THRESHOLD); did you mean \
          `timeline.pull_threshold`?",
-        "unknown key `tmieline` in the configuration file",
+        "unknown key `tmieline` in the configuration file; did you mean `timeline`?",
         "`timeline.push_threshold` must not be above `timeline.pull_threshold`",
         "`internal.addr` is off loopback, so `admin.token` must be set",
         "`postgres.url` must begin with postgres://",
