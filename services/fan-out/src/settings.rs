@@ -1,0 +1,39 @@
+//! What can be chosen.
+
+use std::time::Duration;
+
+/// Settings of fan-out.
+#[derive(Debug, Clone)]
+pub struct FanOutSettings {
+    /// How many events a worker takes at once, at most.
+    pub batch: usize,
+    /// Authors with more followers than this are delivered in chunks of this size.
+    pub chunk: usize,
+    /// How many chunks are worked on at the same time.
+    pub chunk_workers: usize,
+    /// How many pairs of follower and tweet are grouped and written at once, at most, beyond one author's.
+    pub pairs: usize,
+    /// How long a worker waits for the first event of a batch.
+    pub wait: Duration,
+    /// How long one call to a store may take.
+    pub store_timeout: Duration,
+    /// The longest pause between attempts while a store is away.
+    pub longest_pause: Duration,
+    /// How long records are kept once they are finished.
+    pub records_kept: Duration,
+}
+
+impl Default for FanOutSettings {
+    fn default() -> Self {
+        Self {
+            batch: 4_096,
+            chunk: 10_000,
+            chunk_workers: 2,
+            pairs: 200_000,
+            wait: Duration::from_secs(1),
+            store_timeout: Duration::from_secs(10),
+            longest_pause: Duration::from_secs(2),
+            records_kept: Duration::from_hours(168),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The consumer loop: one batch after the other, each until it is done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::AHashMap;
+use model::{DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
+use storage::{FollowerPageRequest, Group, Receipt, Received, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::{Batch, Pending, record};
+use crate::service::FanOut;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Records that one pass may drop.
+const PRUNED_AT_ONCE: usize = 10_000;
+const PRUNE_EVERY_MS: u64 = 60_000;
+
+/// Delivers batches until `shutdown`.
+pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
+    let mut pause = Pause::new(fan_out.settings.longest_pause);
+    loop {
+        let receive = fan_out
+            .ports
+            .log
+            .receive(Group::FanOut, fan_out.settings.batch, fan_out.settings.wait);
+        let received = tokio::select! {
+            () = shutdown.cancelled() => return,
+            received = receive => received,
+        };
+        match received {
+            Ok(received) => {
+                if !received.is_empty() && !until_done(fan_out, &received, &mut pause, shutdown).await {
+                    return;
+                }
+                prune(fan_out).await;
+            }
+            Err(error) => pause.after(&error, shutdown).await,
+        }
+    }
+}
+
+/// Handles a batch, again and again while a store is away. `false` when it was given up for a shutdown: what is not
+/// acknowledged is received again.
+async fn until_done(
+    fan_out: &Arc<FanOut>,
+    received: &[Received],
+    pause: &mut Pause,
+    shutdown: &CancellationToken,
+) -> bool {
+    loop {
+        match handle(fan_out, received).await {
+            Ok(()) => {
+                pause.reset();
+                return true;
+            }
+            Err(error) => pause.after(&error, shutdown).await,
+        }
+        if shutdown.is_cancelled() {
+            return false;
+        }
+    }
+}
+
+/// One attempt at a batch. Every step may be repeated: pushes are idempotent, records are kept once.
+async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), StoreError> {
+    let ports = &fan_out.ports;
+    let accepted = accepted(received);
+    let ids: Vec<TweetId> = accepted.iter().map(|(tweet, _, _)| *tweet).collect();
+    let known = ports.deliveries.get(&ids, fan_out.deadline()).await?;
+    let rules = ports.graph.delivery_rules(fan_out.deadline()).await?;
+
+    let mut unfinished = Vec::new();
+    let mut pulled = Vec::new();
+    let mut pushed = Vec::new();
+    for ((tweet, author, receipt), known) in accepted.into_iter().zip(known) {
+        match known {
+            Some(record) if record.finished_at_ms.is_some() => {}
+            Some(_) => unfinished.push((tweet, receipt)),
+            None => {
+                let pending = Pending {
+                    tweet,
+                    author,
+                    mode: rules.settle(author, tweet),
+                };
+                if pending.mode.is_pushed() {
+                    pushed.push((pending, receipt));
+                } else {
+                    pulled.push(pending);
+                }
+            }
+        }
+    }
+    leave_to_readers(fan_out, pulled).await?;
+    unfinished.extend(push(fan_out, pushed).await?);
+    fan_out.resume_chunks(&unfinished).await?;
+
+    let in_chunks: Vec<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
+    let done: Vec<Receipt> = received
+        .iter()
+        .map(|received| received.receipt)
+        .filter(|receipt| !in_chunks.contains(receipt))
+        .collect();
+    ports.log.acknowledge(Group::FanOut, &done).await
+}
+
+/// The tweets to deliver. Deletes need nothing; what this build does not understand is set aside.
+fn accepted(received: &[Received]) -> Vec<(TweetId, UserId, Receipt)> {
+    let mut accepted = Vec::with_capacity(received.len());
+    for Received { receipt, event } in received {
+        match event.body {
+            _ if event.format != EVENT_FORMAT => {
+                tracing::error!(position = %event.position, format = event.format, "an event of an unknown format is set aside");
+            }
+            EventBody::TweetAccepted { tweet, author, .. } => accepted.push((tweet, author, *receipt)),
+            EventBody::TweetDeleted { .. } => {}
+        }
+    }
+    accepted
+}
+
+/// Records tweets that readers pull; then looks at the rules once more, and pushes those that are to be pushed by now.
+async fn leave_to_readers(fan_out: &Arc<FanOut>, pulled: Vec<Pending>) -> Result<(), StoreError> {
+    if pulled.is_empty() {
+        return Ok(());
+    }
+    let now_ms = fan_out.clock.unix_ms();
+    let records = pulled.iter().map(|pending| record(*pending, 0, 0, now_ms)).collect();
+    fan_out.ports.deliveries.record(records, fan_out.deadline()).await?;
+    let rules: Arc<DeliveryRules> = fan_out.ports.graph.delivery_rules(fan_out.deadline()).await?;
+    let changed: Vec<_> = pulled
+        .into_iter()
+        .filter(|pending| rules.settle(pending.author, pending.tweet) != Mode::Pull)
+        .map(|pending| (pending, Receipt(0)))
+        .collect();
+    push(fan_out, changed).await.map(|_| ())
+}
+
+/// Writes tweets into their followers' timelines and records them. Answers those that are delivered in chunks instead.
+async fn push(fan_out: &Arc<FanOut>, pushed: Vec<(Pending, Receipt)>) -> Result<Vec<(TweetId, Receipt)>, StoreError> {
+    let audiences = audiences(fan_out, &pushed).await?;
+    let mut chunked = Vec::new();
+    let mut batch = Batch::default();
+    for (pending, receipt) in pushed {
+        match audiences.get(&pending.author) {
+            Some(Audience::Small(followers)) => batch.add(pending, followers),
+            Some(Audience::Huge) => {
+                fan_out.plan(pending).await?;
+                chunked.push((pending.tweet, receipt));
+            }
+            None => batch.add(pending, &[]),
+        }
+        if batch.pairs() >= fan_out.settings.pairs {
+            write(fan_out, std::mem::take(&mut batch)).await?;
+        }
+    }
+    write(fan_out, batch).await?;
+    Ok(chunked)
+}
+
+enum Audience {
+    Small(Vec<UserId>),
+    Huge,
+}
+
+/// The followers of each author, asked for at once.
+async fn audiences(fan_out: &FanOut, pushed: &[(Pending, Receipt)]) -> Result<AHashMap<UserId, Audience>, StoreError> {
+    let mut authors: Vec<UserId> = pushed.iter().map(|(pending, _)| pending.author).collect();
+    authors.sort_unstable();
+    authors.dedup();
+    let request = |author: &UserId| FollowerPageRequest {
+        author: *author,
+        after: None,
+        limit: fan_out.settings.chunk,
+    };
+    let requests: Vec<_> = authors.iter().map(request).collect();
+    let pages = fan_out.ports.graph.followers(&requests, fan_out.deadline()).await?;
+    let audience = |(author, page): (UserId, storage::FollowerPage)| {
+        (
+            author,
+            if page.more {
+                Audience::Huge
+            } else {
+                Audience::Small(page.followers)
+            },
+        )
+    };
+    Ok(authors.into_iter().zip(pages).map(audience).collect())
+}
+
+async fn write(fan_out: &FanOut, mut batch: Batch) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let grouped = batch.group();
+    let exists = fan_out.ports.timelines.push(&grouped, fan_out.deadline()).await?;
+    let records = batch.records(&grouped, &exists, fan_out.clock.unix_ms());
+    fan_out.ports.deliveries.record(records, fan_out.deadline()).await
+}
+
+/// Drops records that have been kept long enough, now and then.
+async fn prune(fan_out: &FanOut) {
+    let now_ms = fan_out.clock.unix_ms();
+    {
+        let mut pruned_at_ms = fan_out.pruned_at_ms.lock();
+        if now_ms < *pruned_at_ms + PRUNE_EVERY_MS {
+            return;
+        }
+        *pruned_at_ms = now_ms;
+    }
+    let kept_ms = u64::try_from(fan_out.settings.records_kept.as_millis()).unwrap_or(u64::MAX);
+    let before = now_ms.saturating_sub(kept_ms);
+    if let Err(error) = fan_out
+        .ports
+        .deliveries
+        .prune(before, PRUNED_AT_ONCE, fan_out.deadline())
+        .await
+    {
+        tracing::warn!(%error, "old delivery records were not pruned; the next pass tries again");
+    }
+}
+
+/// Growing pauses with jitter while a store is away. The first failure is logged, and then each at the longest pause.
+pub(crate) struct Pause {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pause {
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self {
+            next: FIRST_PAUSE,
+            longest,
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.next = FIRST_PAUSE;
+    }
+
+    pub(crate) async fn after(&mut self, error: &StoreError, shutdown: &CancellationToken) {
+        if self.next == FIRST_PAUSE || self.next == self.longest {
+            tracing::warn!(%error, "fan-out waits for a store; nothing is lost");
+        }
+        let jittered = self.next.mul_f64(rand::random_range(0.5..1.0));
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(jittered) => {}
+        }
+        self.next = (self.next * 2).min(self.longest);
+    }
+}
