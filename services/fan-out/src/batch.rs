@@ -45,7 +45,9 @@ impl Batch {
         let mut counts = Counts::new(self.tweets.iter().map(|(pending, _)| pending.tweet));
         for ((_, tweets), exists) in written.iter().zip(exists) {
             if *exists {
-                tweets.iter().for_each(|tweet| counts.add(*tweet));
+                for tweet in tweets {
+                    counts.add(*tweet);
+                }
             }
         }
         let record = |(pending, expected): (Pending, u64)| {
