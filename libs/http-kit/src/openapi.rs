@@ -82,3 +82,37 @@ fn answer_problems(operation: &mut Operation) {
         .entry("default".to_owned())
         .or_insert(problem);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use utoipa::openapi::HttpMethod;
+    use utoipa::openapi::path::OperationBuilder;
+
+    use super::*;
+
+    fn part(path: &str) -> OpenApi {
+        let mut paths = Paths::new();
+        paths.add_path_operation(path, vec![HttpMethod::Get], OperationBuilder::new().build());
+        OpenApi::new(Info::new("part", "0"), paths)
+    }
+
+    #[test]
+    fn every_operation_of_every_part_answers_problems() {
+        let whole: Value = serde_json::to_value(merge([part("/a"), part("/b")])).unwrap();
+        assert_eq!(whole["openapi"], "3.1.0");
+        assert_eq!(whole["info"]["title"], "Rookery");
+        for path in ["/a", "/b"] {
+            let default = &whole["paths"][path]["get"]["responses"]["default"];
+            assert_eq!(default, &json!({"$ref": "#/components/responses/Problem"}));
+        }
+        let components = &whole["components"];
+        assert_eq!(components["securitySchemes"][BEARER]["scheme"], "bearer");
+        let schema = &components["responses"][PROBLEM]["content"]["application/problem+json"]["schema"];
+        assert_eq!(schema, &json!({"$ref": "#/components/schemas/Problem"}));
+        assert_eq!(
+            components["schemas"][PROBLEM]["required"],
+            json!(["type", "title", "status", "detail"])
+        );
+    }
+}

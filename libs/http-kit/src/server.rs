@@ -45,13 +45,14 @@ impl Default for ServerOptions {
     }
 }
 
-/// Serves until `shutdown` is cancelled and the requests that had begun are answered.
-pub async fn serve<F>(
+/// Serves until `shutdown` is cancelled and the requests that had begun are answered. To be called within a Tokio runtime;
+/// requests are handled by threads of their own.
+pub fn serve<F>(
     listener: TcpListener,
     options: ServerOptions,
     configure: F,
     shutdown: CancellationToken,
-) -> io::Result<()>
+) -> impl Future<Output = io::Result<()>> + Send
 where
     F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
@@ -66,7 +67,8 @@ where
             .default_service(web::to(not_found))
             .wrap(from_fn(shell))
     };
-    HttpServer::new(app)
+    // Started here, since what builds the server can't be sent to another thread, while what runs it can.
+    let server = HttpServer::new(app)
         .workers(options.workers.max(1))
         .max_connections(options.max_connections)
         .backlog(BACKLOG)
@@ -75,9 +77,9 @@ where
         .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_timeout(options.shutdown_timeout.as_secs().max(1))
         .shutdown_signal(shutdown.cancelled_owned())
-        .listen(listener)?
-        .run()
-        .await
+        .listen(listener)
+        .map(HttpServer::run);
+    async move { server?.await }
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
