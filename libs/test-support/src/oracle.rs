@@ -147,6 +147,11 @@ impl Oracle {
         Ok(())
     }
 
+    /// A follow that was imported: no rule was asked.
+    pub fn import_follow(&mut self, follower: UserId, author: UserId) {
+        self.follows.insert((follower, author));
+    }
+
     /// Whether `author` may answer `original`.
     pub fn may_reply(&self, author: UserId, original: TweetId) -> Result<(), Refusal> {
         match self.readable(original) {

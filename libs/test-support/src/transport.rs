@@ -1,5 +1,7 @@
 //! One request, one answer: the narrow place between the client and whatever answers it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use parking_lot::RwLock;
 use reqwest::Method;
@@ -170,6 +172,9 @@ pub trait Transport: Send + Sync {
     async fn send(&self, request: Request) -> Result<Answer, ClientError>;
 }
 
+/// How long an answer is waited for: a hang is a fault too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// HTTP/1.1 to a server whose address may change when it is restarted.
 pub struct HttpTransport {
     client: reqwest::Client,
@@ -179,8 +184,11 @@ pub struct HttpTransport {
 impl HttpTransport {
     /// A transport to `base_url`, such as `http://127.0.0.1:8080`.
     pub fn new(base_url: impl Into<String>) -> Self {
+        let client = reqwest::Client::builder().timeout(PATIENCE);
         Self {
-            client: reqwest::Client::new(),
+            client: client
+                .build()
+                .expect("there is nothing in it that may be missing on a machine"),
             base_url: RwLock::new(base_url.into()),
         }
     }
