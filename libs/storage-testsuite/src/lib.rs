@@ -3,11 +3,15 @@
 //! A suite assumes nothing but what its port documents. An adapter calls the suite's macro with a function that makes a
 //! fresh store, and gets one test for each rule.
 
+pub mod cache;
 pub mod delivery;
 pub mod event_log;
 pub mod page;
 mod support;
+pub mod timeline;
 pub mod tweet;
 
+pub use cache::CacheBackend;
 pub use delivery::DeliveryBackend;
 pub use support::{TweetBackend, TweetPorts};
+pub use timeline::TimelineBackend;
