@@ -117,7 +117,7 @@ pub fn read(path: &Path, mut progress: impl FnMut(u64)) -> Result<ParsedGraph, G
         let done =
             |decoder: &BufReader<MultiGzDecoder<BufReader<Counted>>>| decoder.get_ref().get_ref().get_ref().bytes;
         parse(BufReader::with_capacity(1 << 18, decoder), |reader| {
-            progress(done(reader))
+            progress(done(reader));
         })
     } else {
         parse(counted, |reader| progress(reader.get_ref().bytes))
@@ -269,7 +269,8 @@ mod tests {
 
     #[test]
     fn a_file_is_cut_into_batches_and_progress_reaches_its_end() {
-        let text: String = (0..150_000).map(|n| format!("{n} {}\n", n + 1)).collect();
+        let lines: Vec<String> = (0..150_000).map(|n| format!("{n} {}", n + 1)).collect();
+        let text = lines.join("\n");
         let mut reports = Vec::new();
         let graph = read(file(text.as_bytes()).path(), |bytes| reports.push(bytes)).unwrap();
         assert_eq!((graph.edges, graph.batches.len()), (150_000, 15));

@@ -34,18 +34,20 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<(u64, u64)>, BadLine> {
     if line.is_empty() || line.starts_with(b"#") {
         return Ok(None);
     }
-    let mut fields = line
-        .split(|&byte| byte == b' ' || byte == b'\t')
-        .filter(|field| !field.is_empty());
-    let (Some(follower), Some(followee), None) = (fields.next(), fields.next(), fields.next()) else {
-        let fields = line.split(|&byte| byte == b' ' || byte == b'\t');
-        return Err(BadLine::FieldCount(fields.filter(|field| !field.is_empty()).count()));
+    let mut fields = fields(line);
+    let (Some(first), Some(second), None) = (fields.next(), fields.next(), fields.next()) else {
+        return Err(BadLine::FieldCount(self::fields(line).count()));
     };
-    let (follower, followee) = (number(follower)?, number(followee)?);
-    if follower == followee {
-        return Err(BadLine::SelfLoop(follower));
+    let edge = (number(first)?, number(second)?);
+    if edge.0 == edge.1 {
+        return Err(BadLine::SelfLoop(edge.0));
     }
-    Ok(Some((follower, followee)))
+    Ok(Some(edge))
+}
+
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b' ' || byte == b'\t')
+        .filter(|field| !field.is_empty())
 }
 
 fn number(field: &[u8]) -> Result<u64, BadLine> {

@@ -1,0 +1,78 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  rookery                                         serve on http://127.0.0.1:8080, data in ./data
+  ROOKERY__HTTP__ADDR=0.0.0.0:80 rookery          serve elsewhere; every key can be set this way
+  rookery --config rookery.toml                   serve with a file of settings
+  rookery import-graph follows.txt.gz             take over follow edges, also while the system runs
+  rookery import-graph follows.txt --skip-bad     … and leave out the lines that are wrong
+  rookery token --handle ada                      print a token for the account ada
+  rookery migrate                                 bring the stores to the schema of this version, and stop";
+
+/// Rookery: a home-timeline system in one process. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "rookery", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// File of settings (TOML). Environment variables win over it.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take over follow edges from a file.
+    ///
+    /// Each line is `follower followee`: two numbers, separated by spaces or tabs. Blank lines and lines that begin with #
+    /// are skipped; a gzipped file is unpacked. Accounts get the handle `u<number>` and are made when missing. The whole
+    /// file is checked first: one bad line and nothing is taken over. Edges that stand are left as they are, so it can be
+    /// run again.
+    ImportGraph {
+        /// The file of edges.
+        file: PathBuf,
+        /// Leave out bad lines instead of refusing the file.
+        #[arg(long)]
+        skip_bad: bool,
+    },
+    /// Print a token for an account, as a login would give.
+    Token {
+        /// The account's handle.
+        #[arg(long)]
+        handle: String,
+    },
+    /// Bring the stores to the schema of this version.
+    Migrate,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_examples_parse() {
+        let commands = EXAMPLES.lines().skip(1).map(|line| {
+            let command = line.trim().split("   ").next().unwrap_or_default();
+            let words = command.split_whitespace().skip_while(|word| word.contains('='));
+            words.collect::<Vec<_>>()
+        });
+        for command in commands {
+            assert!(Cli::try_parse_from(&command).is_ok(), "{command:?}");
+        }
+    }
+}

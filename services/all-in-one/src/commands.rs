@@ -1,0 +1,94 @@
+//! The commands of the command line, each of which works on a running system and on a stopped one.
+
+mod import_graph;
+mod migrate;
+mod system;
+mod token;
+
+use std::path::PathBuf;
+
+use runtime::Settings;
+use runtime::exit;
+
+use crate::cli::Command;
+use crate::control::ClientError;
+use crate::data_dir::DataDirError;
+use crate::graph_file::GraphFileError;
+use crate::keys::KeysError;
+use crate::operations::OperationError;
+use crate::stores::StoresError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A process has the data and does not answer.
+    #[error("{0}, and does not take commands: it may be starting, stopping or of another version")]
+    NoAnswer(DataDirError),
+    /// There is no data yet.
+    #[error("there is no data in {}: start rookery first, or say with ROOKERY__DATA_DIR where it lies", .0.display())]
+    NoData(PathBuf),
+    /// The stores cannot be opened.
+    #[error(transparent)]
+    Stores(#[from] StoresError),
+    /// There is no key to sign tokens with.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] GraphFileError),
+    /// The file has bad lines.
+    #[error("nothing was imported: {} has bad lines ({count} of them). Correct them, or leave them out with --skip-bad", path.display())]
+    BadLines {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: u64,
+    },
+    /// An import ended early.
+    #[error("{source}. {done} of {edges} edges are imported; run the import again to finish it")]
+    ImportStopped {
+        /// Edges that are in the store.
+        done: u64,
+        /// Edges of the file.
+        edges: u64,
+        /// Why.
+        #[source]
+        source: Box<CommandError>,
+    },
+    /// The running process did not do it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The stores were opened and it was not done.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+}
+
+impl CommandError {
+    /// What the process exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::DataDir(error) | Self::NoAnswer(error) => error.exit_code(),
+            Self::NoData(_) | Self::File(GraphFileError::Open { .. } | GraphFileError::Folder { .. }) => exit::NO_INPUT,
+            Self::File(GraphFileError::Read { .. }) => exit::IO_ERROR,
+            Self::File(GraphFileError::BadGzip { .. }) | Self::BadLines { .. } => exit::DATA_ERROR,
+            Self::Stores(error) => error.exit_code(),
+            Self::Keys(error) => error.exit_code(),
+            Self::ImportStopped { source, .. } => source.exit_code(),
+            Self::Client(ClientError::Refused { exit_code, .. }) => *exit_code,
+            Self::Operation(error) => error.exit_code(),
+            Self::Client(_) => exit::TEMPORARY,
+        }
+    }
+}
+
+/// Carries out a command.
+pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::ImportGraph { file, skip_bad } => import_graph::run(settings, &file, skip_bad).await,
+        Command::Token { handle } => token::run(settings, handle).await,
+        Command::Migrate => migrate::run(settings).await,
+    }
+}

@@ -1,0 +1,81 @@
+//! What is said over the socket.
+
+use serde::{Deserialize, Serialize};
+
+/// What a client asks for: the first line.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Request {
+    /// A token for an account.
+    Token {
+        /// Its handle.
+        handle: String,
+    },
+    /// Whether the stores are at the schema of this build. They are: a process that runs has seen to it.
+    Migrate {},
+    /// Takes over edges; [`ImportPart`]s follow once the server is ready.
+    Import {
+        /// Where they come from.
+        source: String,
+    },
+}
+
+/// What a client says in the course of an import.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "part", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum ImportPart {
+    /// A batch; answered by [`Answer::Imported`] once it is committed.
+    Edges {
+        /// Pairs of follower and followee.
+        edges: Vec<(u64, u64)>,
+    },
+    /// That was all; answered by [`Answer::Done`].
+    End {},
+}
+
+/// What the server answers.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Answer {
+    /// The token asked for.
+    Token {
+        /// The token.
+        token: String,
+    },
+    /// The import may begin.
+    Ready {},
+    /// A batch is committed: how much it made.
+    Imported {
+        /// Accounts made.
+        accounts: u64,
+        /// Edges made.
+        edges: u64,
+    },
+    /// What was asked for is done.
+    Done {},
+    /// It is not, and this was the last answer.
+    Refused {
+        /// Why, for a person.
+        sentence: String,
+        /// What the client exits with.
+        exit_code: u8,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_are_as_documented() {
+        let line = |request: &Request| serde_json::to_string(request).unwrap();
+        let handle = "ada".to_owned();
+        assert_eq!(
+            line(&Request::Token { handle }),
+            r#"{"request":"token","handle":"ada"}"#
+        );
+        let part: ImportPart = serde_json::from_str(r#"{"part":"edges","edges":[[1,2]]}"#).unwrap();
+        assert_eq!(part, ImportPart::Edges { edges: vec![(1, 2)] });
+        assert!(serde_json::from_str::<Request>(r#"{"request":"migrate","more":1}"#).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! Why the system does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use runtime::exit;
+use storage::StoreError;
+
+use crate::data_dir::DataDirError;
+use crate::keys::KeysError;
+use crate::stores::StoresError;
+
+/// Why the system does not start: a sentence for whoever started it, and an exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A store cannot be opened.
+    #[error(transparent)]
+    Stores(#[from] StoresError),
+    /// There is no key to sign tokens with.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// It cannot listen.
+    #[error("cannot listen on {address} ({key}): {}", reason(source))]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// The variable that says where.
+        key: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The stores were opened and do not answer.
+    #[error("the stores do not answer: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl StartError {
+    /// What a process exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::DataDir(error) => error.exit_code(),
+            Self::Stores(error) => error.exit_code(),
+            Self::Keys(error) => error.exit_code(),
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => exit::NO_PERMISSION,
+            Self::Listen { .. } => exit::UNAVAILABLE,
+            Self::Store(error) if error.is_transient() => exit::UNAVAILABLE,
+            Self::Store(_) => exit::DATA_ERROR,
+        }
+    }
+}
+
+fn reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
+        io::ErrorKind::PermissionDenied => "not permitted; ports below 1024 are the system's".to_owned(),
+        _ => source.to_string(),
+    }
+}

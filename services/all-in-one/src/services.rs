@@ -1,0 +1,170 @@
+//! The four services over embedded stores: the one place that knows which adapter is behind which port.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use fan_out::{FanOut, FanOutSettings};
+use follow_graph::{FollowGraphService, FollowGraphSettings};
+use http_kit::{AdminToken, Authenticator, Readiness};
+use model::Clock;
+use runtime::{Settings, Tasks};
+use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
+use timeline_read::{TimelineRead, TimelineReadSettings};
+use tokio_util::sync::CancellationToken;
+use tweet_ingest::TweetIngest;
+
+use crate::error::StartError;
+use crate::keys::Keys;
+use crate::stores::Stores;
+
+/// Memory for rendered tweets. Each takes some 300 bytes, so this is the newest three quarters of a million or so.
+const TWEET_CACHE_BYTES: u64 = 256 << 20;
+
+const BETWEEN_IDLE_SWEEPS: Duration = Duration::from_mins(10);
+const DAY_MS: u64 = 86_400_000;
+
+/// The services, wired.
+pub(crate) struct Services {
+    pub(crate) follow_graph: Arc<FollowGraphService>,
+    pub(crate) timelines: Arc<MemoryTimelines>,
+    tweet_ingest: Arc<TweetIngest>,
+    fan_out: Arc<FanOut>,
+    timeline_read: Arc<TimelineRead>,
+    authenticator: web::Data<Authenticator>,
+}
+
+impl Services {
+    /// Wires them; nothing runs yet.
+    pub(crate) async fn wire(
+        settings: &Settings,
+        stores: &Stores,
+        keys: &Keys,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let timelines = MemoryTimelines::new(Arc::clone(&clock), timeline_options(settings));
+        let cache = MemoryTweets::new(TWEET_CACHE_BYTES);
+        let follow_graph = FollowGraphService::new(
+            follow_graph::Ports {
+                store: stores.graph.clone(),
+                log: stores.tweets.clone(),
+            },
+            follow_graph_settings(settings),
+            keys.issuer(settings, Arc::clone(&clock))?,
+            Arc::clone(&clock),
+        )
+        .await?;
+        let tweet_ingest = TweetIngest::new(tweet_ingest::Ports {
+            tweets: stores.tweets.clone(),
+            log: stores.tweets.clone(),
+            cache: cache.clone(),
+            graph: follow_graph.clone(),
+        });
+        let fan_out = FanOut::new(
+            fan_out::Ports {
+                log: stores.tweets.clone(),
+                graph: follow_graph.clone(),
+                timelines: timelines.clone(),
+                deliveries: stores.deliveries.clone(),
+                tweets: stores.tweets.clone(),
+            },
+            FanOutSettings::default(),
+            Arc::clone(&clock),
+        );
+        let timeline_read = TimelineRead::new(
+            timeline_read::Ports {
+                timelines: timelines.clone(),
+                tweets: stores.tweets.clone(),
+                cache,
+                graph: follow_graph.clone(),
+                log: stores.tweets.clone(),
+            },
+            TimelineReadSettings {
+                window: settings.timeline.window,
+                ..TimelineReadSettings::default()
+            },
+        );
+        let authenticator = Authenticator::new(keys.verifying(settings)?, follow_graph.clone(), clock);
+        Ok(Self {
+            follow_graph,
+            timelines,
+            tweet_ingest,
+            fan_out,
+            timeline_read,
+            authenticator: web::Data::new(authenticator),
+        })
+    }
+
+    /// What the world sees.
+    pub(crate) fn public_routes(&self) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
+        let parts = [follow_graph::openapi(), tweet_ingest::openapi(), timeline_read::openapi()];
+        let authenticator = self.authenticator.clone();
+        let follow_graph = follow_graph::routes(Arc::clone(&self.follow_graph), http_kit::openapi::merge(parts));
+        let tweet_ingest = tweet_ingest::routes(Arc::clone(&self.tweet_ingest));
+        let timeline_read = timeline_read::routes(Arc::clone(&self.timeline_read));
+        move |config| {
+            config.app_data(authenticator.clone());
+            follow_graph(config);
+            tweet_ingest(config);
+            timeline_read(config);
+        }
+    }
+
+    /// What operators and the platform see.
+    pub(crate) fn internal_routes(
+        &self,
+        settings: &Settings,
+        readiness: Arc<Readiness>,
+    ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
+        let admin = web::Data::new(AdminToken(settings.admin.token.clone()));
+        let health = http_kit::internal_routes(readiness);
+        let follow_graph = follow_graph::internal_routes(Arc::clone(&self.follow_graph));
+        let fan_out = fan_out::internal_routes(Arc::clone(&self.fan_out));
+        move |config| {
+            config.app_data(admin.clone());
+            health(config);
+            follow_graph(config);
+            fan_out(config);
+        }
+    }
+
+    /// Starts fan-out.
+    pub(crate) fn spawn_fan_out(&self, tasks: &Tasks) {
+        tasks.spawn("fan-out", |shutdown| Arc::clone(&self.fan_out).run(shutdown));
+    }
+
+    /// Starts what goes on behind requests.
+    pub(crate) fn spawn_background(&self, tasks: &Tasks, idle_days: u32, clock: Arc<dyn Clock>) {
+        tasks.spawn("follow-graph", |shutdown| Arc::clone(&self.follow_graph).run(shutdown));
+        tasks.spawn("timeline-read", |shutdown| Arc::clone(&self.timeline_read).run(shutdown));
+        let timelines = Arc::clone(&self.timelines);
+        tasks.spawn("idle timelines", move |shutdown| drop_idle(timelines, idle_days, clock, shutdown));
+    }
+}
+
+fn timeline_options(settings: &Settings) -> MemoryTimelineOptions {
+    MemoryTimelineOptions {
+        window: settings.timeline.window,
+        memory_bytes: settings.timeline.memory_mib << 20,
+    }
+}
+
+/// Users who have not read for long have no timeline, and cost fan-out nothing.
+async fn drop_idle(
+    timelines: Arc<MemoryTimelines>,
+    idle_days: u32,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) {
+    while shutdown
+        .run_until_cancelled(tokio::time::sleep(BETWEEN_IDLE_SWEEPS))
+        .await
+        .is_some()
+    {
+        let before_ms = clock.unix_ms().saturating_sub(u64::from(idle_days) * DAY_MS);
+        let dropped = timelines.evict_idle(before_ms);
+        if dropped > 0 {
+            tracing::info!(dropped, idle_days, "timelines that nobody reads were dropped");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The embedded stores of one data folder.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{Clock, SystemClock, WorkerId};
+use runtime::exit;
+use rusqlite::ErrorCode;
+use storage_sqlite::{
+    DeliveryOptions, GraphOptions, OpenError, SqliteDeliveries, SqliteGraph, SqliteTweets, TweetOptions,
+};
+
+use crate::data_dir::DataDir;
+
+/// The only one in this data folder: the lock sees to it.
+const WORKER: WorkerId = match WorkerId::new(0) {
+    Ok(worker) => worker,
+    Err(_) => panic!("0 is a worker id"),
+};
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// A store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StoresError(#[from] OpenError);
+
+impl StoresError {
+    /// What a process exits with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        let OpenError::Sqlite { source, .. } = &self.0 else {
+            return exit::DATA_ERROR;
+        };
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => exit::DATA_ERROR,
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::DiskFull) => {
+                exit::CANNOT_CREATE
+            }
+            Some(ErrorCode::SystemIoFailure) => exit::IO_ERROR,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => exit::TEMPORARY,
+            _ => exit::SOFTWARE,
+        }
+    }
+}
+
+/// All that is durable.
+pub(crate) struct Stores {
+    pub(crate) tweets: Arc<SqliteTweets>,
+    pub(crate) graph: Arc<SqliteGraph>,
+    pub(crate) deliveries: Arc<SqliteDeliveries>,
+}
+
+impl Stores {
+    /// Opens all stores, which brings them to the schema of this build. Blocks: follower lists are read into memory.
+    pub(crate) fn open(dir: &Path, max_backlog: u64, clock: &Arc<dyn Clock>) -> Result<Self, StoresError> {
+        let tweets = TweetOptions {
+            max_backlog,
+            ..TweetOptions::new(WORKER)
+        };
+        Ok(Self {
+            tweets: SqliteTweets::open(dir, Arc::clone(clock), tweets)?,
+            graph: SqliteGraph::open(dir, Arc::clone(clock), GraphOptions::default())?,
+            deliveries: SqliteDeliveries::open(dir, DeliveryOptions::default())?,
+        })
+    }
+
+    /// Closes them: what was queued is written, and their threads have ended. Answers whether that was so in time. Whoever
+    /// else still holds a store is waited for.
+    pub(crate) async fn close(self, within: Duration) -> bool {
+        let give_up = Instant::now() + within;
+        let closing = tokio::task::spawn_blocking(move || {
+            // All of them, also when one is late.
+            let closed = [
+                close(self.tweets, give_up),
+                close(self.graph, give_up),
+                close(self.deliveries, give_up),
+            ];
+            closed.iter().all(|&in_time| in_time)
+        });
+        closing.await.unwrap_or(false)
+    }
+}
+
+fn close<S>(store: Arc<S>, give_up: Instant) -> bool {
+    let mut store = store;
+    loop {
+        match Arc::try_unwrap(store) {
+            // A store that is dropped finishes its writes and joins its threads.
+            Ok(last) => {
+                drop(last);
+                return true;
+            }
+            Err(shared) if Instant::now() < give_up => store = shared,
+            Err(_) => return false,
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// Opens accounts and edges alone.
+pub(crate) fn open_graph(data_dir: &DataDir) -> Result<Arc<SqliteGraph>, StoresError> {
+    Ok(SqliteGraph::open(
+        data_dir.path(),
+        Arc::new(SystemClock),
+        GraphOptions::default(),
+    )?)
+}

@@ -1,0 +1,240 @@
+//! Starts the program and talks to it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Far beyond what anything here takes; a test that comes to it has found a hang.
+const GIVE_UP: Duration = Duration::from_secs(90);
+
+/// A folder to run in. The data go into `data` in it.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// A file with this content.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program with the ports left to the system.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
+        command
+            .current_dir(self.path())
+            .env("ROOKERY__HTTP__ADDR", "127.0.0.1:0")
+            .env("ROOKERY__INTERNAL__ADDR", "127.0.0.1:0");
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        run(self.command().args(arguments))
+    }
+
+    /// Starts the program and waits until it says where it listens.
+    pub fn start(&self) -> Rookery {
+        let log = self.path().join("log");
+        let stderr = File::options().create(true).append(true).open(&log).unwrap();
+        let mut process = self.command().stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let (lines, printed) = mpsc::channel();
+        thread::spawn(move || {
+            stdout
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| lines.send(line))
+        });
+        let mut rookery = Rookery {
+            process,
+            banner: Vec::new(),
+            log,
+        };
+        while rookery.banner.len() < 2 {
+            let line = printed.recv_timeout(GIVE_UP);
+            rookery
+                .banner
+                .push(line.unwrap_or_else(|_| panic!("it did not start: {}", rookery.log())));
+        }
+        while let Ok(line) = printed.recv_timeout(Duration::from_millis(200)) {
+            rookery.banner.push(line);
+        }
+        rookery
+    }
+}
+
+/// A command that has ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub fn run(command: &mut Command) -> Ended {
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    Ended {
+        code: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+impl Ended {
+    /// What it printed; it must have succeeded.
+    #[track_caller]
+    pub fn succeeded(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// What it complained of: a few sentences, no backtrace.
+    #[track_caller]
+    pub fn failed_with(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        assert!(
+            self.stderr.starts_with("rookery: ") || self.stderr.contains("\nrookery: "),
+            "{}",
+            self.stderr
+        );
+        for leak in ["panicked", "backtrace", "Error {", "Os {"] {
+            assert!(!self.stderr.contains(leak), "{}", self.stderr);
+        }
+        self.stderr
+    }
+}
+
+/// The running program. Killed when dropped.
+pub struct Rookery {
+    process: Child,
+    pub banner: Vec<String>,
+    log: PathBuf,
+}
+
+impl Rookery {
+    /// Where it listens, as it said.
+    pub fn url(&self) -> &str {
+        let (_, rest) = self.banner[0].split_once("listens on ").unwrap();
+        rest.split_once(',').unwrap().0
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits for a line in its log.
+    #[track_caller]
+    pub fn logs(&self, what: &str) {
+        let give_up = Instant::now() + GIVE_UP;
+        while !self.log().contains(what) {
+            assert!(Instant::now() < give_up, "{what:?} was not logged: {}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn kill_9(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        let give_up = Instant::now() + GIVE_UP;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < give_up, "it does not end: {}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// One request with curl.
+    pub fn request(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--max-time", "60", "-w", "\n%{http_code}", "-X", method]);
+        if let Some(token) = token {
+            curl.args(["-H", &format!("authorization: Bearer {token}")]);
+        }
+        if let Some(body) = body {
+            curl.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
+        }
+        let answer = run(curl.arg(format!("{}{path}", self.url()))).succeeded();
+        let (body, status) = answer.rsplit_once('\n').unwrap();
+        (
+            status.parse().unwrap(),
+            serde_json::from_str(body).unwrap_or(Value::Null),
+        )
+    }
+
+    /// A request that must succeed.
+    #[track_caller]
+    pub fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Value {
+        let (status, answer) = self.request(method, path, token, body);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Signs up and logs in: id and token.
+    pub fn sign_up(&self, handle: &str) -> (String, String) {
+        let credentials = serde_json::json!({"handle": handle, "password": "correct horse"});
+        let user = self.ask("POST", "/v1/users", None, Some(&credentials));
+        let session = self.ask("POST", "/v1/sessions", None, Some(&credentials));
+        (text(&user["id"]), text(&session["token"]))
+    }
+
+    /// The texts of somebody's home timeline, newest first.
+    pub fn home(&self, token: &str) -> Vec<String> {
+        let page = self.ask("GET", "/v1/timelines/home?limit=100", Some(token), None);
+        page["tweets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tweet| text(&tweet["text"]))
+            .collect()
+    }
+}
+
+impl Drop for Rookery {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no string"))
+        .to_owned()
+}
