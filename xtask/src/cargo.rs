@@ -14,7 +14,7 @@ pub(crate) fn command() -> Command {
 }
 
 /// The folder with the workspace's manifest.
-fn workspace_root() -> PathBuf {
+pub(crate) fn workspace_root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }

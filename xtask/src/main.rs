@@ -5,6 +5,7 @@
 
 mod bench;
 mod cargo;
+mod config_docs;
 mod doc_check;
 mod test;
 mod tools;
@@ -30,6 +31,8 @@ enum Command {
     Test(test::TestArguments),
     /// Run the commands of README.md as a reader would paste them.
     DocCheck,
+    /// Write docs/configuration.md anew, from config/rookery.toml.
+    ConfigDocs,
     /// Run a benchmark, optimised; without a name, list them.
     Bench(bench::BenchArguments),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::DocCheck => doc_check::run(),
+        Command::ConfigDocs => config_docs::run(),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
