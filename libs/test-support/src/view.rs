@@ -53,6 +53,8 @@ pub struct Scroll {
     below: Option<TweetId>,
     /// What is yet to come.
     owed: BTreeSet<TweetId>,
+    /// What is owed once an answer to it is shown.
+    demandable: BTreeSet<TweetId>,
 }
 
 impl Scroll {
@@ -61,6 +63,7 @@ impl Scroll {
         Self {
             below: None,
             owed: view.required.clone(),
+            demandable: view.demandable.clone(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Scroll {
             return Err(Fault::TooMany);
         }
         self.owed.retain(|id| view.visible.contains(id));
+        self.demandable.retain(|id| view.visible.contains(id));
         for &id in &page.ids {
             self.show(id, view)?;
         }
@@ -94,8 +98,8 @@ impl Scroll {
         }
         self.below = Some(id);
         self.owed.remove(&id);
-        let original = view.originals.get(&id).filter(|id| view.demandable.contains(id));
-        self.owed.extend(original);
+        let original = view.originals.get(&id);
+        self.owed.extend(original.filter(|id| self.demandable.contains(id)));
         Ok(())
     }
 

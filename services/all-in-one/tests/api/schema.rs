@@ -61,10 +61,8 @@ impl Schemas<'_> {
             "properties" => self.properties(argument, schema, value, at)?,
             "additionalProperties" => true, // looked at with the properties
             "items" => {
-                let items = list(value).iter().enumerate();
-                items
-                    .map(|(number, item)| self.check(argument, item, &format!("{at}/{number}")))
-                    .collect::<Result<(), _>>()?;
+                let mut items = list(value).iter().enumerate();
+                items.try_for_each(|(number, item)| self.check(argument, item, &format!("{at}/{number}")))?;
                 true
             }
             "oneOf" => list(argument).iter().filter(|schema| fits(schema)).count() == 1,

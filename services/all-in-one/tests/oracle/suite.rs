@@ -1,71 +1,103 @@
-//! Runs many histories against one program and reports the first that fails, shrunk.
+//! Runs many histories against one system and reports the first that fails, shrunk.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use model::{Strategy, TweetId};
+use tempfile::TempDir;
 use test_support::{
     ClientError, Distortion, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Rules, Shrunk, Stop,
     System, Transport, Violation, generate, run, shrink,
 };
 
+use crate::in_process::InProcess;
+
 /// A failure that depends on timing may hide; a shorter history passes only when it has passed as often.
 const ATTEMPTS: u32 = 3;
 const SHRINKING: Duration = Duration::from_mins(3);
 
-/// How the program is configured.
+/// How the system is configured, and where it runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
+    pub(crate) place: Place,
     pub(crate) strategy: Strategy,
     pub(crate) window: usize,
     pub(crate) pull_threshold: u64,
     pub(crate) push_threshold: u64,
 }
 
-impl Setup {
-    async fn start(&self) -> Running {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let dir = tempfile::Builder::new()
-            .prefix(&format!("rookery-{}-{number}-", self.name))
-            .tempdir()
-            .expect("a folder for the test");
-        let options = ProcessOptions {
-            binary: env!("CARGO_BIN_EXE_rookery").into(),
-            dir: dir.path().to_owned(),
-            settings: self.settings(),
-        };
-        let process = RookeryProcess::start(options).await;
-        let process = process.unwrap_or_else(|error| panic!("{error}\n{}", log_of(dir.path())));
-        Running { process, dir }
-    }
+/// Where the system runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// In the test's own process.
+    Inside,
+    /// The real program, which can be killed.
+    Outside,
+}
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+impl Setup {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         vec![
             ("ROOKERY__TIMELINE__STRATEGY", self.strategy.as_str().to_owned()),
-            ("ROOKERY__TIMELINE__WINDOW", self.window.to_string()),
             ("ROOKERY__TIMELINE__PULL_THRESHOLD", self.pull_threshold.to_string()),
             ("ROOKERY__TIMELINE__PUSH_THRESHOLD", self.push_threshold.to_string()),
             ("ROOKERY__TIMELINE__CROSSING_SETTLE_MS", "100".to_owned()),
             ("ROOKERY__TIMELINE__CROSSING_MARGIN_MS", "100".to_owned()),
         ]
     }
+
+    async fn start(&self) -> Running {
+        let dir = tempfile::Builder::new().prefix("rookery-oracle-").tempdir();
+        let dir = dir.expect("a folder for the test");
+        let system = match self.place {
+            Place::Inside => Located::Inside(InProcess::start(self, dir.path()).await),
+            Place::Outside => Located::Outside(self.start_outside(dir.path()).await),
+        };
+        Running { system, dir }
+    }
+
+    async fn start_outside(&self, dir: &Path) -> RookeryProcess {
+        let mut settings = self.variables();
+        settings.push(("ROOKERY__TIMELINE__WINDOW", self.window.to_string()));
+        let process = RookeryProcess::start(ProcessOptions {
+            binary: env!("CARGO_BIN_EXE_rookery").into(),
+            dir: dir.to_owned(),
+            settings,
+        });
+        process.await.unwrap_or_else(|error| panic!("{error}\n{}", log_of(dir)))
+    }
 }
 
-/// A program and its folder.
+enum Located {
+    Inside(InProcess),
+    Outside(RookeryProcess),
+}
+
+/// A system and its folder.
 struct Running {
-    process: RookeryProcess,
-    dir: tempfile::TempDir,
+    system: Located,
+    dir: TempDir,
 }
 
 impl Running {
-    async fn run(&self, history: &History) -> Result<(), Violation> {
-        run(&self.process, history).await
+    fn system(&self) -> &dyn System {
+        match &self.system {
+            Located::Inside(system) => system,
+            Located::Outside(system) => system,
+        }
+    }
+
+    /// Ends it; answers the end of its log, if it has one of its own.
+    async fn end(self) -> String {
+        if let Located::Inside(system) = &self.system {
+            system.end().await;
+        }
+        drop(self.system);
+        log_of(self.dir.path())
     }
 }
 
@@ -87,38 +119,51 @@ impl Suite {
         }
     }
 
-    /// Runs all histories on one program, so many at a time: each has accounts of its own.
-    pub(crate) async fn run_side_by_side(&self, at_a_time: usize) {
+    /// Runs all histories on one system, so many at a time: each has accounts of its own. Answers how many entries are
+    /// stored in the end, where the test can look.
+    pub(crate) async fn run_side_by_side(&self, at_a_time: usize) -> Option<u64> {
         let running = self.setup.start().await;
+        if let Some((history, violation)) = self.first_failure(&running, at_a_time).await {
+            let log = running.end().await;
+            self.report(history, violation, &log).await;
+            return None;
+        }
+        let stored = match &running.system {
+            Located::Inside(system) => Some(system.stored_entries().await),
+            Located::Outside(_) => None,
+        };
+        running.end().await;
+        stored
+    }
+
+    async fn first_failure(&self, running: &Running, at_a_time: usize) -> Option<(History, Violation)> {
         let failures = stream::iter(&self.seeds)
-            .map(|&seed| generate(seed, self.plan))
-            .map(|history| self.run_one(&running, history))
+            .map(async |&seed| {
+                let history = generate(seed, self.plan);
+                let violation = run(running.system(), &history).await.err()?;
+                Some((history, violation))
+            })
             .buffer_unordered(at_a_time)
             .filter_map(std::future::ready);
-        let failure = std::pin::pin!(failures).next().await;
-        if let Some((history, violation)) = failure {
-            let log = log_of(running.dir.path());
-            drop(running);
-            self.report(history, violation, &log).await;
-        }
+        std::pin::pin!(failures).next().await
     }
 
-    async fn run_one(&self, running: &Running, history: History) -> Option<(History, Violation)> {
-        let violation = running.run(&history).await.err()?;
-        Some((history, violation))
-    }
-
-    /// Shrinks the history, each try on a program of its own, and fails with what is left of it.
+    /// Shrinks the history, each try on a system of its own, and fails with what is left of it.
     async fn report(&self, history: History, violation: Violation, log: &str) {
-        let (seed, name) = (history.seed, self.setup.name);
+        let (seed, steps) = (history.seed, history.steps.len());
         eprintln!(
-            "{name}: seed {seed} fails {violation}\nshrinking its {} steps ...",
-            history.steps.len()
+            "{}: seed {seed} fails {violation}\nshrinking its {steps} steps ...",
+            self.setup.name
         );
-        let again = async |history: &History| self.setup.start().await.run(history).await;
+        let again = async |history: &History| {
+            let running = self.setup.start().await;
+            let result = run(running.system(), history).await;
+            running.end().await;
+            result
+        };
         let Shrunk { history, violation } = shrink(history, violation, ATTEMPTS, SHRINKING, again).await;
         panic!(
-            "{:?} fails {violation}\n{history}\nto run it again: ROOKERY_ORACLE_SEED={seed}\nthe log's end:\n{log}",
+            "{:?} fails {violation}\n{history}\nto run it again: ROOKERY_ORACLE_SEED={seed}\n{log}",
             self.setup
         );
     }
@@ -127,22 +172,22 @@ impl Suite {
     pub(crate) async fn must_find(&self, distortion: Distortion) {
         let running = self.setup.start().await;
         let distorted = Distorted {
-            public: Arc::new(FaultyTransport::new(running.process.public(), distortion)),
-            process: &running.process,
+            public: Arc::new(FaultyTransport::new(running.system().public(), distortion)),
+            system: running.system(),
         };
+        let mut found = false;
         for &seed in &self.seeds {
-            if run(&distorted, &generate(seed, self.plan)).await.is_err() {
-                return;
-            }
+            found = found || run(&distorted, &generate(seed, self.plan)).await.is_err();
         }
-        panic!("{distortion:?} goes unnoticed in {} histories", self.seeds.len());
+        running.end().await;
+        assert!(found, "{distortion:?} goes unnoticed in {} histories", self.seeds.len());
     }
 }
 
-/// The same program, with distorted answers.
+/// The same system, with distorted answers.
 struct Distorted<'a> {
     public: Arc<FaultyTransport>,
-    process: &'a RookeryProcess,
+    system: &'a dyn System,
 }
 
 #[async_trait]
@@ -152,15 +197,15 @@ impl System for Distorted<'_> {
     }
 
     async fn settle(&self, tweets: &[TweetId]) -> Result<(), ClientError> {
-        self.process.settle(tweets).await
+        self.system.settle(tweets).await
     }
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
-        self.process.set_rules(rules).await
+        self.system.set_rules(rules).await
     }
 
     async fn restart(&self, stop: Stop) -> Result<(), ClientError> {
-        self.process.restart(stop).await
+        self.system.restart(stop).await
     }
 }
 
