@@ -7,6 +7,7 @@ mod edges;
 mod followers;
 mod idempotency;
 mod import;
+mod purge;
 mod schema;
 
 use std::path::Path;
@@ -29,7 +30,7 @@ use crate::readers::Readers;
 use crate::writer::{Turn, Writer};
 use followers::Followers;
 
-const STORE: &str = "the graph store";
+const STORE: &str = "graph";
 
 /// How the graph store is run.
 #[derive(Debug, Clone, Copy)]
@@ -186,8 +187,8 @@ impl GraphStore for SqliteGraph {
     async fn purge_deleted(&self, limit: usize, deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
         let followers = Arc::clone(&self.followers);
         self.write(deadline, move |turn, _| {
-            let purged = edges::purge(turn.connection, limit)?;
-            let mut touched: Vec<UserId> = purged.iter().flat_map(|edge| [edge.follower, edge.followee]).collect();
+            let purged = purge::purge(turn.connection, limit)?;
+            let mut touched: Vec<UserId> = purged.iter().map(|edge| edge.other).collect();
             touched.sort_unstable();
             touched.dedup();
             turn.after_commit(move || {
@@ -346,4 +347,9 @@ impl GraphStore for SqliteGraph {
         };
         self.read(deadline, read).await
     }
+}
+
+/// A number that a caller named, as a column: nothing is stored beyond the largest one.
+fn bound(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

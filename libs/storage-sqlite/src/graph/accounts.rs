@@ -4,7 +4,7 @@ use model::{ActorVersion, AuthorTweets, GraphChangeKind, Session, User, UserId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use storage::{AccountError, CreateUserError, Credentials, IdempotencyKey, NewUser, RevocationState};
 
-use super::{changes, idempotency};
+use super::{bound, changes, idempotency};
 use crate::sql;
 
 const USER_COLUMNS: &str = "id, handle, display_name, created_at_ms, followers_count, following_count, tweets_count";
@@ -133,13 +133,18 @@ pub(super) fn change_password(
     connection
         .prepare_cached("UPDATE users SET password_hash = ?2, credential_version = ?3 WHERE id = ?1")?
         .execute((sql::column(id.get()), password_hash, current + 1))?;
-    let version = raise_version(connection, id)?;
-    changes::append(connection, id, version, GraphChangeKind::SessionsRevoked, id, now_ms)?;
+    sessions_revoked(connection, id, now_ms)?;
     idempotency::keep(connection, key, now_ms)?;
     Ok(Ok(current + 1))
 }
 
+/// Logs a token out, and drops a few that have ended by themselves.
 pub(super) fn revoke(connection: &Connection, session: &Session, now_ms: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM revoked WHERE token_id IN (SELECT token_id FROM revoked WHERE expires_at_s <= ?1 LIMIT 4)",
+        )?
+        .execute([sql::column(now_ms / 1000)])?;
     let revoked = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO revoked (token_id, user, credential_version, expires_at_s) VALUES (?1, ?2, ?3, ?4)",
@@ -150,16 +155,16 @@ pub(super) fn revoke(connection: &Connection, session: &Session, now_ms: u64) ->
             session.credential_version,
             sql::column(session.expires_at_s),
         ))?;
-    if revoked > 0 && version(connection, session.user)?.is_some() {
-        let version = raise_version(connection, session.user)?;
-        changes::append(
-            connection,
-            session.user,
-            version,
-            GraphChangeKind::SessionsRevoked,
-            session.user,
-            now_ms,
-        )?;
+    if revoked > 0 {
+        sessions_revoked(connection, session.user, now_ms)?;
+    }
+    Ok(())
+}
+
+/// Tells the replicas. No edge has changed, so the actor version stays.
+fn sessions_revoked(connection: &Connection, id: UserId, now_ms: u64) -> rusqlite::Result<()> {
+    if let Some(version) = version(connection, id)? {
+        changes::append(connection, id, version, GraphChangeKind::SessionsRevoked, id, now_ms)?;
     }
     Ok(())
 }
@@ -237,7 +242,7 @@ pub(super) fn authors_with(connection: &Connection, followers: u64) -> rusqlite:
     );
     connection
         .prepare_cached(&sql)?
-        .query_map([sql::column(followers)], |row| {
+        .query_map([bound(followers)], |row| {
             Ok((sql::user(row.get(0)?), sql::number(row.get(1)?)))
         })?
         .collect()

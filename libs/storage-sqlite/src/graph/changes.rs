@@ -3,6 +3,7 @@
 use model::{ActorVersion, EdgeKind, GraphChange, GraphChangeKind, Position, UserId};
 use rusqlite::Connection;
 
+use super::bound;
 use crate::sql;
 
 const KEPT_MS: u64 = 7 * 24 * 3_600_000;
@@ -58,7 +59,7 @@ pub(super) fn after(connection: &Connection, position: Position, limit: usize) -
     let mut statement = connection.prepare_cached(
         "SELECT position, actor, version, kind, target FROM changes WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
-    let rows = statement.query_map((sql::column(position.0), sql::column(limit as u64)), |row| {
+    let rows = statement.query_map((bound(position.0), bound(limit as u64)), |row| {
         let code: i64 = row.get(3)?;
         let kind = KINDS.iter().find(|(known, _)| *known == code);
         let (_, kind) = kind.ok_or(rusqlite::Error::IntegralValueOutOfRange(3, code))?;

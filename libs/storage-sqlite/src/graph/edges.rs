@@ -4,7 +4,7 @@ use model::{ActorVersion, EdgeKind, Followee, GraphChangeKind, ReaderView, UserI
 use rusqlite::{Connection, OptionalExtension};
 use storage::{EdgeError, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest};
 
-use super::{accounts, changes, idempotency};
+use super::{accounts, bound, changes, idempotency};
 use crate::sql;
 
 const fn table(kind: EdgeKind) -> &'static str {
@@ -81,7 +81,13 @@ pub(super) fn write(
     }))
 }
 
-fn is_present(connection: &Connection, kind: EdgeKind, actor: UserId, target: UserId) -> rusqlite::Result<bool> {
+/// Whether an edge stands.
+pub(super) fn is_present(
+    connection: &Connection,
+    kind: EdgeKind,
+    actor: UserId,
+    target: UserId,
+) -> rusqlite::Result<bool> {
     let present: Option<bool> = connection
         .prepare_cached(select_present(kind))?
         .query_row((sql::column(actor.get()), sql::column(target.get())), |row| row.get(0))
@@ -130,7 +136,13 @@ fn put(
     Ok(())
 }
 
-fn mirror(connection: &Connection, follower: UserId, followee: UserId, present: bool) -> rusqlite::Result<()> {
+/// Keeps the other direction of a follow edge.
+pub(super) fn mirror(
+    connection: &Connection,
+    follower: UserId,
+    followee: UserId,
+    present: bool,
+) -> rusqlite::Result<()> {
     let sql = if present {
         "INSERT OR IGNORE INTO followers (followee, follower) VALUES (?1, ?2)"
     } else {
@@ -142,7 +154,8 @@ fn mirror(connection: &Connection, follower: UserId, followee: UserId, present: 
     Ok(())
 }
 
-fn count_edge(connection: &Connection, follower: UserId, followee: UserId, by: i64) -> rusqlite::Result<()> {
+/// Counts a follow edge on both its sides.
+pub(super) fn count_edge(connection: &Connection, follower: UserId, followee: UserId, by: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE users SET following_count = following_count + ?2 WHERE id = ?1")?
         .execute((sql::column(follower.get()), by))?;
@@ -190,7 +203,7 @@ pub(super) fn reader(connection: &Connection, reader: UserId) -> rusqlite::Resul
 
 /// A page of whom an account follows.
 pub(super) fn following(connection: &Connection, request: FollowerPageRequest) -> rusqlite::Result<FollowerPage> {
-    let after = request.after.map_or(0, |after| sql::column(after.get()));
+    let after = request.after.map_or(0, |after| bound(after.get()));
     let mut followers: Vec<UserId> = connection
         .prepare_cached(
             "SELECT followee FROM following WHERE follower = ?1 AND followee > ?2 AND present = 1
@@ -200,7 +213,7 @@ pub(super) fn following(connection: &Connection, request: FollowerPageRequest) -
             (
                 sql::column(request.author.get()),
                 after,
-                sql::column(request.limit as u64 + 1),
+                bound((request.limit as u64).saturating_add(1)),
             ),
             |row| row.get(0).map(sql::user),
         )?
@@ -208,54 +221,4 @@ pub(super) fn following(connection: &Connection, request: FollowerPageRequest) -
     let more = followers.len() > request.limit;
     followers.truncate(request.limit);
     Ok(FollowerPage { followers, more })
-}
-
-/// An edge that a purge removed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Purged {
-    pub(super) follower: UserId,
-    pub(super) followee: UserId,
-}
-
-/// Removes follow edges of deleted accounts, at most `limit`. Their tombstones keep the edges' versions: nobody but the
-/// account that went made a change.
-pub(super) fn purge(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Purged>> {
-    let mut purged = Vec::new();
-    while purged.len() < limit {
-        let deleted: Option<i64> = connection
-            .prepare_cached("SELECT id FROM users WHERE deleted_at_ms IS NOT NULL AND purged = 0 LIMIT 1")?
-            .query_row([], |row| row.get(0))
-            .optional()?;
-        let Some(deleted) = deleted else { break };
-        let edges = edges_of(connection, deleted, limit - purged.len())?;
-        if edges.is_empty() {
-            connection
-                .prepare_cached("UPDATE users SET purged = 1 WHERE id = ?1")?
-                .execute([deleted])?;
-        }
-        for edge in &edges {
-            connection
-                .prepare_cached("UPDATE following SET present = 0 WHERE follower = ?1 AND followee = ?2")?
-                .execute((sql::column(edge.follower.get()), sql::column(edge.followee.get())))?;
-            mirror(connection, edge.follower, edge.followee, false)?;
-            count_edge(connection, edge.follower, edge.followee, -1)?;
-        }
-        purged.extend(edges);
-    }
-    Ok(purged)
-}
-
-fn edges_of(connection: &Connection, user: i64, limit: usize) -> rusqlite::Result<Vec<Purged>> {
-    connection
-        .prepare_cached(
-            "SELECT * FROM (SELECT follower, followee FROM following WHERE follower = ?1 AND present = 1 LIMIT ?2)
-             UNION SELECT * FROM (SELECT follower, followee FROM followers WHERE followee = ?1 LIMIT ?2) LIMIT ?2",
-        )?
-        .query_map((user, sql::column(limit as u64)), |row| {
-            Ok(Purged {
-                follower: sql::user(row.get(0)?),
-                followee: sql::user(row.get(1)?),
-            })
-        })?
-        .collect()
 }

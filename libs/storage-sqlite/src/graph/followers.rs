@@ -1,231 +1,200 @@
-//! Who follows whom, in memory: what fan-out asks for each tweet.
+//! Every author's followers, in memory.
 //!
-//! A list is a sorted array of dense `u32` account numbers, four bytes an edge. Long lists are cut into blocks, so that a
-//! follow moves at most [`BLOCK`] numbers whatever the length. Lists are sharded by author, a lock a shard.
+//! Fan-out asks for the followers of every tweet's author, so they are answered from here without touching `SQLite`. The
+//! lists are read from the table when the store opens; afterwards the writer changes them straight after each commit and
+//! before it answers.
 
-use ahash::AHashMap;
+mod list;
+
 use model::{ChunkPlan, UserId};
 use parking_lot::RwLock;
 use rusqlite::Connection;
 use storage::{ChunksRequest, FollowerPage, FollowerPageRequest};
 
-const SHARDS: usize = 64;
+use list::FollowerList;
 
-/// Numbers in a block, at most.
-const BLOCK: usize = 2_048;
+/// Enough that readers of one author rarely wait for a writer to another.
+const SHARDS: usize = 256;
 
-/// A sorted set of account numbers.
-#[derive(Debug, Default)]
-struct List {
-    /// Sorted, none of them empty; the last of one lies below the first of the next.
-    blocks: Vec<Vec<u32>>,
-}
+/// One list for each account, indexed by its number.
+type Shard = RwLock<Vec<FollowerList>>;
 
-impl List {
-    fn block_of(&self, number: u32) -> usize {
-        let found = self
-            .blocks
-            .partition_point(|block| block.last().is_some_and(|last| *last < number));
-        found.min(self.blocks.len().saturating_sub(1))
-    }
-
-    fn insert(&mut self, number: u32) {
-        if self.blocks.is_empty() {
-            self.blocks = vec![vec![number]];
-            return;
-        }
-        let at = self.block_of(number);
-        let block = &mut self.blocks[at];
-        let Err(place) = block.binary_search(&number) else {
-            return;
-        };
-        block.insert(place, number);
-        if block.len() > BLOCK {
-            let upper = block.split_off(BLOCK / 2);
-            self.blocks.insert(at + 1, upper);
-        }
-    }
-
-    fn remove(&mut self, number: u32) {
-        if self.blocks.is_empty() {
-            return;
-        }
-        let at = self.block_of(number);
-        if let Ok(place) = self.blocks[at].binary_search(&number) {
-            self.blocks[at].remove(place);
-        }
-        if self.blocks[at].is_empty() {
-            self.blocks.remove(at);
-        }
-    }
-
-    /// Appends a number above all that are there: how a list is loaded.
-    fn push(&mut self, number: u32) {
-        match self.blocks.last_mut() {
-            Some(block) if block.len() < BLOCK => block.push(number),
-            _ => self.blocks.push(vec![number]),
-        }
-    }
-
-    fn above(&self, after: Option<u32>) -> impl Iterator<Item = u32> + '_ {
-        let first = after.map_or(0, |after| self.block_of(after));
-        let numbers = self.blocks[first.min(self.blocks.len())..].iter().flatten().copied();
-        numbers.skip_while(move |number| after.is_some_and(|after| *number <= after))
-    }
-}
-
-/// All lists.
+/// Every author's followers.
 pub(super) struct Followers {
-    shards: Vec<RwLock<AHashMap<u32, List>>>,
+    shards: Vec<Shard>,
 }
 
 impl Followers {
-    /// Loads every list, in one ordered scan.
+    /// Reads the table, in its own order.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let followers = Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-        };
+        let lists = Self::empty();
         let mut statement =
             connection.prepare("SELECT followee, follower FROM followers ORDER BY followee, follower")?;
-        let mut rows = statement.query([])?;
-        let mut current = (0, List::default());
+        let mut rows = statement.query(())?;
+        let mut current = 0;
+        let mut followers = Vec::new();
         while let Some(row) = rows.next()? {
-            let (author, follower): (u32, u32) = (row.get(0)?, row.get(1)?);
-            if author != current.0 {
-                followers.put(std::mem::replace(&mut current, (author, List::default())));
+            let followee = row.get(0)?;
+            if followee != current {
+                lists.install(current, &followers);
+                followers.clear();
+                current = followee;
             }
-            current.1.push(follower);
+            followers.push(row.get(1)?);
         }
-        followers.put(current);
-        Ok(followers)
+        lists.install(current, &followers);
+        Ok(lists)
     }
 
-    fn put(&self, (author, mut list): (u32, List)) {
-        if let Some(last) = list.blocks.last_mut() {
-            last.shrink_to_fit();
-            list.blocks.shrink_to_fit();
-            self.shard(author).write().insert(author, list);
+    fn empty() -> Self {
+        Self {
+            shards: std::iter::repeat_with(Shard::default).take(SHARDS).collect(),
         }
     }
 
-    fn shard(&self, author: u32) -> &RwLock<AHashMap<u32, List>> {
-        &self.shards[author as usize % SHARDS]
+    fn install(&self, author: u32, followers: &[u32]) {
+        if !followers.is_empty() {
+            self.change(author, |list| *list = FollowerList::from_sorted(followers));
+        }
     }
 
     /// Adds a follower.
     pub(super) fn insert(&self, author: UserId, follower: UserId) {
-        let author = number(author);
-        self.shard(author)
-            .write()
-            .entry(author)
-            .or_default()
-            .insert(number(follower));
+        self.change(stored(author), |list| list.insert(stored(follower)));
     }
 
-    /// Removes a follower.
+    /// Takes a follower away.
     pub(super) fn remove(&self, author: UserId, follower: UserId) {
-        let author = number(author);
-        if let Some(list) = self.shard(author).write().get_mut(&author) {
-            list.remove(number(follower));
-        }
+        self.change(stored(author), |list| list.remove(stored(follower)));
     }
 
-    /// A page of an author's followers.
+    /// Some followers of an author.
     pub(super) fn page(&self, request: FollowerPageRequest) -> FollowerPage {
-        let Ok(author) = u32::try_from(request.author.get()) else {
+        let Ok(after) = request.after.map(|after| u32::try_from(after.get())).transpose() else {
             return FollowerPage::default();
         };
-        let lists = self.shard(author).read();
-        let Some(list) = lists.get(&author) else {
-            return FollowerPage::default();
-        };
-        let mut above = list.above(request.after.map(saturated));
-        let followers = above.by_ref().take(request.limit).map(user).collect();
-        FollowerPage {
-            followers,
-            more: above.next().is_some(),
-        }
-    }
-
-    /// An author's followers, cut into chunks.
-    pub(super) fn chunks(&self, request: ChunksRequest) -> Vec<ChunkPlan> {
-        let Ok(author) = u32::try_from(request.author.get()) else {
-            return Vec::new();
-        };
-        let lists = self.shard(author).read();
-        let Some(list) = lists.get(&author) else {
-            return Vec::new();
-        };
-        let mut plans: Vec<ChunkPlan> = Vec::new();
-        for follower in list.above(None).map(user) {
-            match plans.last_mut() {
-                Some(plan) if plan.expected < request.size as u64 => {
-                    plan.last = follower;
-                    plan.expected += 1;
-                }
-                last => {
-                    let after = last.map(|plan| plan.last);
-                    let number = u32::try_from(plans.len()).expect("there are fewer chunks than followers");
-                    plans.push(ChunkPlan {
-                        number,
-                        after,
-                        last: follower,
-                        expected: 1,
-                    });
-                }
+        self.with(request.author, |list| {
+            let mut above = list.above(after);
+            let page = above.by_ref().take(request.limit);
+            FollowerPage {
+                followers: page.map(|follower| UserId::new(follower.into())).collect(),
+                more: above.next().is_some(),
             }
+        })
+    }
+
+    /// An author's followers as they are now, cut into chunks.
+    pub(super) fn chunks(&self, request: ChunksRequest) -> Vec<ChunkPlan> {
+        self.with(request.author, |list| cut(list.blocks(), request.size.max(1)))
+    }
+
+    /// What `read` makes of an author's list; its default where there is none.
+    fn with<T: Default>(&self, author: UserId, read: impl FnOnce(&FollowerList) -> T) -> T {
+        let Ok(author) = u32::try_from(author.get()) else {
+            return T::default();
+        };
+        let (shard, index) = place(author);
+        self.shards[shard].read().get(index).map(read).unwrap_or_default()
+    }
+
+    fn change(&self, author: u32, change: impl FnOnce(&mut FollowerList)) {
+        let (shard, index) = place(author);
+        let mut lists = self.shards[shard].write();
+        if lists.len() <= index {
+            lists.resize_with(index + 1, FollowerList::default);
         }
-        plans
+        change(&mut lists[index]);
     }
 }
 
-fn number(user: UserId) -> u32 {
-    u32::try_from(user.get()).expect("this store numbers accounts from 1 and would be full long before 2^32")
+fn place(author: u32) -> (usize, usize) {
+    let author = author as usize;
+    (author % SHARDS, author / SHARDS)
 }
 
-/// A position that a client named may lie above all accounts.
-fn saturated(user: UserId) -> u32 {
-    u32::try_from(user.get()).unwrap_or(u32::MAX)
+/// The number of an account that has a row.
+fn stored(user: UserId) -> u32 {
+    u32::try_from(user.get()).expect("accounts are numbered densely, and the store makes none beyond 32 bits")
 }
 
-fn user(number: u32) -> UserId {
-    UserId::new(u64::from(number))
+/// Walks the blocks, not the followers: a chunk ends where enough have been passed.
+fn cut(blocks: &[Vec<u32>], size: usize) -> Vec<ChunkPlan> {
+    let mut chunks = Vec::new();
+    let mut after = None;
+    let mut pending = 0;
+    for block in blocks {
+        let mut rest = &block[..];
+        while pending + rest.len() >= size {
+            let (taken, left) = rest.split_at(size - pending);
+            after = push_chunk(&mut chunks, after, taken.last().copied(), size);
+            (rest, pending) = (left, 0);
+        }
+        pending += rest.len();
+    }
+    let last = blocks.last().and_then(|block| block.last().copied());
+    if pending > 0 {
+        push_chunk(&mut chunks, after, last, pending);
+    }
+    chunks
+}
+
+fn push_chunk(
+    chunks: &mut Vec<ChunkPlan>,
+    after: Option<UserId>,
+    last: Option<u32>,
+    expected: usize,
+) -> Option<UserId> {
+    let last = last.map(|last| UserId::new(last.into()))?;
+    chunks.push(ChunkPlan {
+        number: u32::try_from(chunks.len()).expect("there are fewer chunks than followers"),
+        after,
+        last,
+        expected: expected as u64,
+    });
+    Some(last)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
-    #[test]
-    fn a_list_is_a_sorted_set_however_it_grows_and_shrinks() {
-        let mut list = List::default();
-        let mut expected = BTreeSet::new();
-        let mut random: u32 = 1;
-        for step in 0..60_000_u32 {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let number = random >> 18;
-            if step % 3 == 0 {
-                list.remove(number);
-                expected.remove(&number);
-            } else {
-                list.insert(number);
-                expected.insert(number);
-            }
-        }
-        assert!(list.above(None).eq(expected.iter().copied()));
+    fn chunks_of(followers: u32, size: usize) -> Vec<(Option<u64>, u64, u64)> {
+        let all: Vec<u32> = (1..=followers).collect();
+        let plans = cut(FollowerList::from_sorted(&all).blocks(), size);
         assert!(
-            list.blocks
+            plans
                 .iter()
-                .all(|block| !block.is_empty() && block.len() <= BLOCK)
+                .map(|plan| plan.number)
+                .eq(0..u32::try_from(plans.len()).unwrap())
         );
-        for after in [0, 1, 77, 8_000, 16_383, u32::MAX] {
-            assert!(
-                list.above(Some(after))
-                    .eq(expected.iter().copied().filter(|number| *number > after)),
-                "{after}"
-            );
-        }
+        let bounds = |plan: &ChunkPlan| (plan.after.map(UserId::get), plan.last.get(), plan.expected);
+        plans.iter().map(bounds).collect()
+    }
+
+    #[test]
+    fn chunks_are_full_but_for_the_last() {
+        assert_eq!(chunks_of(0, 10), []);
+        assert_eq!(chunks_of(10, 10), [(None, 10, 10)]);
+        assert_eq!(chunks_of(11, 10), [(None, 10, 10), (Some(10), 11, 1)]);
+        let many = chunks_of(10_000, 3_000);
+        assert_eq!(many[1], (Some(3_000), 6_000, 3_000));
+        assert_eq!(many[3], (Some(9_000), 10_000, 1_000));
+        assert_eq!(chunks_of(10_000, 1).len(), 10_000);
+    }
+
+    #[test]
+    fn an_unknown_author_has_no_followers() {
+        let lists = Followers::empty();
+        let ask = |author, after| {
+            let (author, after) = (UserId::new(author), Some(UserId::new(after)));
+            lists.page(FollowerPageRequest {
+                author,
+                after,
+                limit: 10,
+            })
+        };
+        assert_eq!(ask(9, 0), FollowerPage::default());
+        assert_eq!(ask(u64::MAX, 0), FollowerPage::default());
+        assert_eq!(ask(9, u64::MAX), FollowerPage::default());
     }
 }

@@ -2,7 +2,8 @@
 
 pub(super) const MIGRATIONS: &[&str] = &["
 CREATE TABLE users (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Rows are never removed, so numbers are dense and never used again.
+    id INTEGER PRIMARY KEY,
     handle TEXT NOT NULL,
     handle_folded TEXT NOT NULL UNIQUE,
     display_name TEXT NOT NULL,
@@ -20,6 +21,8 @@ CREATE TABLE users (
 -- Small counts change with every follow and are never asked for: only authors worth a look are indexed.
 CREATE INDEX users_by_followers ON users (followers_count) WHERE followers_count >= 64;
 CREATE INDEX users_deleted ON users (id) WHERE deleted_at_ms IS NOT NULL;
+CREATE INDEX users_to_purge ON users (id) WHERE deleted_at_ms IS NOT NULL AND purged = 0;
+CREATE INDEX users_with_new_passwords ON users (id) WHERE credential_version > 1;
 
 -- Both directions, so that each is read in key order. Tombstones stay in `following`, with their version.
 CREATE TABLE following (
@@ -55,12 +58,17 @@ CREATE TABLE revoked (
     token_id TEXT PRIMARY KEY, user INTEGER NOT NULL, credential_version INTEGER NOT NULL,
     expires_at_s INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_by_end ON revoked (expires_at_s);
 
+-- One row, which counts versions from the start; the strategy is NULL until it is set for the first time.
 CREATE TABLE rules (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    strategy TEXT NOT NULL, pull_threshold INTEGER NOT NULL, push_threshold INTEGER NOT NULL, version INTEGER NOT NULL
+    version INTEGER NOT NULL, strategy TEXT, pull_threshold INTEGER, push_threshold INTEGER
 ) STRICT;
--- Subject 0 is everyone.
-CREATE TABLE delivery (subject INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
+INSERT INTO rules (only_row, version) VALUES (1, 0);
+-- Subject 0 is everyone. `pulled` is a list of [from, until], `until` null while open.
+CREATE TABLE delivery (
+    subject INTEGER PRIMARY KEY, phase TEXT NOT NULL, pulled TEXT NOT NULL, changed_at_ms INTEGER NOT NULL
+) STRICT;
 CREATE TABLE imports (source TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 "];
