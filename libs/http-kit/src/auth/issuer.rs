@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::pkcs8::EncodePrivateKey;
+use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use model::{Clock, Session, User};
+use sha2::{Digest, Sha256};
 
 use super::claims::Claims;
 use super::extract::Identity;
 use super::keys::{KeyError, kid, parse_private};
+use crate::BodyDigest;
 
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
@@ -25,6 +28,8 @@ pub struct IssuedToken {
 /// Signs tokens with the one private key.
 pub struct TokenIssuer {
     key: EncodingKey,
+    /// Derived from the private key: keys digests of bodies that hold secrets.
+    digest_key: [u8; 32],
     header: Header,
     lifetime: Duration,
     clock: Arc<dyn Clock>,
@@ -41,6 +46,10 @@ impl TokenIssuer {
                 ..Header::new(Algorithm::EdDSA)
             },
             key: EncodingKey::from_ed_der(der.as_bytes()),
+            digest_key: Sha256::new_with_prefix("rookery digest key")
+                .chain_update(der.as_bytes())
+                .finalize()
+                .into(),
             lifetime: DEFAULT_LIFETIME,
             clock,
         })
@@ -51,6 +60,14 @@ impl TokenIssuer {
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
+    }
+
+    /// A digest that nobody without the private key can compute: what is stored of a body with a password in it does not
+    /// help to guess the password.
+    pub fn keyed_digest(&self, digest: BodyDigest) -> BodyDigest {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.digest_key).expect("HMAC takes keys of any length");
+        mac.update(&digest.0);
+        BodyDigest(mac.finalize().into_bytes().into())
     }
 
     /// A new token for this account.

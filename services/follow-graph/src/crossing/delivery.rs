@@ -1,0 +1,234 @@
+//! The rules in force, and the task that moves them towards what is asked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use model::{Clock, DeliveryRules, DeliveryState, IdRange, Phase, RulesInForce, Strategy, Subject, TweetId};
+use parking_lot::Mutex;
+use storage::{Deadline, StoreError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Situation, Steps, decide};
+use crate::service::Ports;
+
+const TICK: Duration = Duration::from_millis(250);
+const IDLE_TICK: Duration = Duration::from_secs(1);
+const STEP_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long steps take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// Until a step is in force everywhere.
+    pub(crate) settle: Duration,
+    /// How far above the clock a range is closed.
+    pub(crate) margin: Duration,
+}
+
+/// The delivery rules. What is in force in memory has been committed before.
+pub(crate) struct Delivery {
+    ports: Ports,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    rules: ArcSwap<DeliveryRules>,
+    /// When each subject's last step came into force here; before the start for those that are not in it.
+    steps: Mutex<HashMap<Subject, Instant>>,
+    started: Instant,
+    /// One change of the rules at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// The latest time seen: ids may have been drawn by a clock that was set back since.
+    latest_ms: AtomicU64,
+    wake: Notify,
+    audience_changed: AtomicBool,
+}
+
+impl Delivery {
+    /// Loads the rules; a first start takes those of the configuration.
+    pub(crate) async fn load(
+        ports: Ports,
+        configured: RulesInForce,
+        timing: Timing,
+        clock: Arc<dyn Clock>,
+        deadline: Deadline,
+    ) -> Result<Self, StoreError> {
+        let rules = match ports.store.delivery_rules(deadline).await? {
+            Some(rules) => {
+                tell_who_wins(&rules, configured);
+                rules
+            }
+            None => first_rules(&ports, configured, clock.unix_ms(), deadline).await?,
+        };
+        Ok(Self {
+            ports,
+            timing,
+            latest_ms: AtomicU64::new(clock.unix_ms()),
+            clock,
+            rules: ArcSwap::from_pointee(rules),
+            steps: Mutex::default(),
+            started: Instant::now(),
+            changing: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            audience_changed: AtomicBool::new(true),
+        })
+    }
+
+    /// The rules in force.
+    pub(crate) fn rules(&self) -> Arc<DeliveryRules> {
+        self.rules.load_full()
+    }
+
+    /// Some author may have crossed a threshold.
+    pub(crate) fn audience_changed(&self) {
+        self.audience_changed.store(true, Ordering::Release);
+    }
+
+    /// Sets what is asked for, durably. The first steps towards it are taken at once.
+    pub(crate) async fn set(&self, asked: RulesInForce, deadline: Deadline) -> Result<RulesInForce, StoreError> {
+        {
+            let _one = self.changing.lock().await;
+            let version = self.ports.store.set_rules(asked, deadline).await?;
+            let mut rules = DeliveryRules::clone(&self.rules());
+            rules.version = version;
+            rules.in_force = asked;
+            self.rules.store(Arc::new(rules));
+        }
+        tracing::info!(
+            strategy = asked.strategy.as_str(),
+            pull_threshold = asked.thresholds.pull,
+            push_threshold = asked.thresholds.push,
+            "new delivery rules"
+        );
+        self.audience_changed();
+        self.advance().await?;
+        self.wake.notify_one();
+        Ok(asked)
+    }
+
+    /// Takes steps until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &CancellationToken) {
+        let mut under_way = true;
+        while !shutdown.is_cancelled() {
+            self.latest_ms.fetch_max(self.clock.unix_ms(), Ordering::AcqRel);
+            if under_way || self.audience_changed.swap(false, Ordering::AcqRel) {
+                under_way = self.advance().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "a crossing waits for the graph store");
+                    true
+                });
+            }
+            let pause = if under_way {
+                self.timing.settle.clamp(Duration::from_millis(1), TICK)
+            } else {
+                IDLE_TICK
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.wake.notified() => under_way = true,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Takes the steps that are due: commits them, then puts them in force. Answers whether something is under way.
+    async fn advance(&self) -> Result<bool, StoreError> {
+        let _one = self.changing.lock().await;
+        let deadline = Deadline::after(STEP_WITHIN);
+        let rules = self.rules();
+        let followers = match rules.in_force.strategy {
+            Strategy::Hybrid => {
+                self.ports
+                    .store
+                    .authors_with(rules.in_force.thresholds.push, deadline)
+                    .await?
+            }
+            Strategy::Pull | Strategy::Push => Vec::new(),
+        };
+        let now_ms = self.clock.unix_ms();
+        let (steps, under_way) = decide(&Situation {
+            rules: &rules,
+            followers: &followers.into_iter().collect(),
+            now_ms,
+            drawn_below: self.drawn_below(now_ms).await?,
+            settled: &|subject| self.is_settled(subject),
+        });
+        if !steps.is_empty() {
+            let version = self.ports.store.set_delivery(steps.clone(), deadline).await?;
+            let mut changed = DeliveryRules::clone(&rules);
+            changed.version = version;
+            let subjects: Vec<Subject> = steps.iter().map(|(subject, _)| *subject).collect();
+            apply(&mut changed, steps);
+            self.rules.store(Arc::new(changed));
+            let now = Instant::now();
+            self.steps
+                .lock()
+                .extend(subjects.into_iter().map(|subject| (subject, now)));
+        }
+        Ok(under_way)
+    }
+
+    fn is_settled(&self, subject: Subject) -> bool {
+        let since = self.steps.lock().get(&subject).copied().unwrap_or(self.started);
+        since.elapsed() >= self.timing.settle
+    }
+
+    /// Above every id drawn so far. A generator follows the clock, and stays at the latest time that it saw when the clock
+    /// is set back; the log knows what has been committed beyond that.
+    async fn drawn_below(&self, now_ms: u64) -> Result<TweetId, StoreError> {
+        let latest_ms = self.latest_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms);
+        let margin_ms = u64::try_from(self.timing.margin.as_millis()).unwrap_or(u64::MAX);
+        let by_clock = TweetId::first_at(latest_ms.saturating_add(margin_ms));
+        Ok(by_clock.max(self.ports.log.settled_below().await?))
+    }
+}
+
+/// Puts steps in force.
+pub(super) fn apply(rules: &mut DeliveryRules, steps: Steps) {
+    for (subject, state) in steps {
+        match subject {
+            Subject::Everyone => rules.everyone = state,
+            Subject::Author(author) => _ = rules.authors.insert(author, Arc::new(state)),
+        }
+    }
+}
+
+fn tell_who_wins(stored: &DeliveryRules, configured: RulesInForce) {
+    if stored.in_force != configured {
+        tracing::info!(
+            strategy = stored.in_force.strategy.as_str(),
+            pull_threshold = stored.in_force.thresholds.pull,
+            push_threshold = stored.in_force.thresholds.push,
+            "the delivery rules that are stored win over the configuration; PUT /admin/delivery changes them"
+        );
+    }
+}
+
+/// The rules of a first start. Nothing was ever posted, so nothing has to cross: under `pull` everything is pulled from the
+/// beginning.
+async fn first_rules(
+    ports: &Ports,
+    configured: RulesInForce,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<DeliveryRules, StoreError> {
+    let mut version = ports.store.set_rules(configured, deadline).await?;
+    let mut everyone = DeliveryState::pushed();
+    if configured.strategy == Strategy::Pull {
+        everyone = DeliveryState {
+            phase: Phase::Pulled,
+            pulled: vec![IdRange::ALL],
+            changed_at_ms: now_ms,
+        };
+        version = ports
+            .store
+            .set_delivery(vec![(Subject::Everyone, everyone.clone())], deadline)
+            .await?;
+    }
+    Ok(DeliveryRules {
+        version,
+        in_force: configured,
+        everyone,
+        authors: HashMap::new(),
+    })
+}

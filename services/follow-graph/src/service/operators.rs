@@ -1,0 +1,36 @@
+//! What operators do from the command line.
+
+use model::Handle;
+use storage::{Deadline, ImportCounts, StoreError};
+
+use super::FollowGraphService;
+
+impl FollowGraphService {
+    /// A token for the account with this handle, as a login would give; `None` when there is no such account.
+    pub async fn issue_token(&self, handle: &Handle, deadline: Deadline) -> Result<Option<String>, StoreError> {
+        let Some(user) = self.ports.store.user_by_handle(handle, deadline).await? else {
+            return Ok(None);
+        };
+        let credentials = self.ports.store.credentials(user.id, deadline).await?;
+        Ok(credentials.map(|known| self.issuer.issue(&known.user, known.credential_version).token))
+    }
+
+    /// Notes that an import has begun.
+    pub async fn begin_import(&self, source: &str, deadline: Deadline) -> Result<(), StoreError> {
+        self.ports.store.begin_import(source, deadline).await
+    }
+
+    /// Imports edges between accounts `u<number>`.
+    pub async fn import(&self, edges: Vec<(u64, u64)>, deadline: Deadline) -> Result<ImportCounts, StoreError> {
+        let imported = self.ports.store.import(edges, deadline).await;
+        // One that timed out may have been done.
+        self.views.all_changed();
+        self.delivery.audience_changed();
+        imported
+    }
+
+    /// Notes that an import has ended.
+    pub async fn end_import(&self, source: &str, deadline: Deadline) -> Result<(), StoreError> {
+        self.ports.store.end_import(source, deadline).await
+    }
+}

@@ -1,0 +1,20 @@
+//! What can be chosen.
+
+use std::time::Duration;
+
+use model::RulesInForce;
+
+/// Settings of follow-graph.
+#[derive(Debug, Clone)]
+pub struct FollowGraphSettings {
+    /// The delivery rules of a first start; those that an operator set later win over them.
+    pub rules: RulesInForce,
+    /// How long a step of the crossing takes to be in force everywhere.
+    pub crossing_settle: Duration,
+    /// How far above the clock a range of pulled ids is closed.
+    pub crossing_margin: Duration,
+    /// How many accounts one may follow; as many may be muted, and blocked.
+    pub following_limit: u64,
+    /// How many passwords are hashed at the same time. Each takes 19 MiB and a core for some tens of milliseconds.
+    pub hashing_concurrency: usize,
+}
