@@ -113,9 +113,13 @@ impl MemoryTimelines {
         page.with_slots(|slots| {
             for (user, ids) in run {
                 let slot = &mut slots[place_of(user)];
-                let before = slot.footprint();
-                answers.push(slot.push(ids, self.window));
-                change += slot.footprint() - before;
+                if slot.is_steady(self.window) {
+                    answers.push(slot.push(ids, self.window));
+                } else {
+                    let before = slot.footprint();
+                    answers.push(slot.push(ids, self.window));
+                    change += slot.footprint() - before;
+                }
             }
         });
         self.totals.add(change);
