@@ -1,83 +1,68 @@
-//! The routes: public ones, and operators' on the internal port.
+//! The routes.
 
-mod blocking;
-mod delete_me;
-mod delete_session;
+mod accounts;
+mod body;
 mod delivery;
-mod edge;
-mod following;
-mod get_followers;
-mod get_following;
-mod get_me;
-mod get_openapi;
-mod get_user;
-mod get_user_by_handle;
-mod muting;
-mod post_session;
-mod post_user;
-mod put_password;
-mod user_body;
-mod user_list;
+mod edges;
+mod lists;
+mod openapi;
+mod sessions;
+mod users;
 
 use std::sync::Arc;
 
 use actix_web::web;
+use bytes::Bytes;
 use http_kit::{Endpoint, Problem, problems};
 use utoipa::OpenApi;
 
 use crate::service::FollowGraphService;
 
-/// The public routes. `openapi` describes the whole API, of which they are a part.
+/// The public routes of follow-graph. `document` describes the whole API: the composition root knows all parts.
 pub fn routes(
     service: Arc<FollowGraphService>,
-    openapi: utoipa::openapi::OpenApi,
-) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
+    document: &utoipa::openapi::OpenApi,
+) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
+    let document = web::Data::new(Bytes::from(document.to_json().expect("the description is plain data")));
     let service = web::Data::from(service);
-    let document = web::Data::new(get_openapi::Document::from(openapi));
     move |config| {
         config
             .app_data(service.clone())
             .app_data(document.clone())
-            .service(Endpoint::new("/v1/openapi.json").get(get_openapi::get_openapi))
-            .service(Endpoint::new("/v1/sessions").post(post_session::post_session))
-            .service(Endpoint::new("/v1/sessions/current").delete(delete_session::delete_session))
-            .service(Endpoint::new("/v1/users").post(post_user::post_user))
-            // Before `{id}`, which would match them too.
-            .configure(own_account)
-            .service(Endpoint::new("/v1/users/by-handle/{handle}").get(get_user_by_handle::get_user_by_handle))
-            .service(Endpoint::new("/v1/users/{id}").get(get_user::get_user))
-            .service(Endpoint::new("/v1/users/{id}/followers").get(get_followers::get_followers))
-            .service(Endpoint::new("/v1/users/{id}/following").get(get_following::get_following));
+            .service(Endpoint::new("/v1/openapi.json").get(openapi::get_openapi))
+            .service(Endpoint::new("/v1/sessions").post(sessions::post_session))
+            .service(Endpoint::new("/v1/sessions/current").delete(sessions::delete_session))
+            .service(Endpoint::new("/v1/users").post(accounts::post_user))
+            .service(
+                Endpoint::new("/v1/users/me")
+                    .get(accounts::get_me)
+                    .delete(accounts::delete_me),
+            )
+            .service(Endpoint::new("/v1/users/me/password").put(accounts::put_password))
+            .service(
+                Endpoint::new("/v1/users/me/following/{id}")
+                    .put(edges::put_following)
+                    .delete(edges::delete_following),
+            )
+            .service(
+                Endpoint::new("/v1/users/me/muting/{id}")
+                    .put(edges::put_muting)
+                    .delete(edges::delete_muting),
+            )
+            .service(
+                Endpoint::new("/v1/users/me/blocking/{id}")
+                    .put(edges::put_blocking)
+                    .delete(edges::delete_blocking),
+            )
+            .service(Endpoint::new("/v1/users/by-handle/{handle}").get(users::get_user_by_handle))
+            .service(Endpoint::new("/v1/users/{id}").get(users::get_user))
+            .service(Endpoint::new("/v1/users/{id}/followers").get(lists::get_followers))
+            .service(Endpoint::new("/v1/users/{id}/following").get(lists::get_following));
     }
 }
 
-fn own_account(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            Endpoint::new("/v1/users/me")
-                .get(get_me::get_me)
-                .delete(delete_me::delete_me),
-        )
-        .service(Endpoint::new("/v1/users/me/password").put(put_password::put_password))
-        .service(
-            Endpoint::new("/v1/users/me/following/{id}")
-                .put(following::follow)
-                .delete(following::unfollow),
-        )
-        .service(
-            Endpoint::new("/v1/users/me/muting/{id}")
-                .put(muting::mute)
-                .delete(muting::unmute),
-        )
-        .service(
-            Endpoint::new("/v1/users/me/blocking/{id}")
-                .put(blocking::block)
-                .delete(blocking::unblock),
-        );
-}
-
-/// Operators' routes.
-pub fn internal_routes(service: Arc<FollowGraphService>) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
+/// The operators' routes.
+pub fn internal_routes(service: Arc<FollowGraphService>) -> impl Fn(&mut web::ServiceConfig) + Clone {
     let service = web::Data::from(service);
     move |config| {
         config.app_data(service.clone()).service(
@@ -92,23 +77,23 @@ pub fn internal_routes(service: Arc<FollowGraphService>) -> impl Fn(&mut web::Se
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(
-        post_user::post_user,
-        post_session::post_session,
-        delete_session::delete_session,
-        get_me::get_me,
-        delete_me::delete_me,
-        put_password::put_password,
-        get_user::get_user,
-        get_user_by_handle::get_user_by_handle,
-        get_followers::get_followers,
-        get_following::get_following,
-        following::follow,
-        following::unfollow,
-        muting::mute,
-        muting::unmute,
-        blocking::block,
-        blocking::unblock,
-        get_openapi::get_openapi,
+        openapi::get_openapi,
+        sessions::post_session,
+        sessions::delete_session,
+        accounts::post_user,
+        accounts::get_me,
+        accounts::delete_me,
+        accounts::put_password,
+        edges::put_following,
+        edges::delete_following,
+        edges::put_muting,
+        edges::delete_muting,
+        edges::put_blocking,
+        edges::delete_blocking,
+        users::get_user_by_handle,
+        users::get_user,
+        lists::get_followers,
+        lists::get_following,
     ))]
     struct Api;
     Api::openapi()

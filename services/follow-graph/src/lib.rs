@@ -15,8 +15,5 @@ mod service;
 mod settings;
 
 pub use http::{internal_routes, openapi, routes};
-pub use service::{
-    ChangePasswordError, DeleteAccountError, EdgeChange, FollowGraphService, IssueTokenError, LogInError, LoggedIn,
-    PasswordChange, Ports, SignUp, SignUpError, UserPage, WriteEdgeError,
-};
+pub use service::{FollowGraphService, LogInError, Ports};
 pub use settings::FollowGraphSettings;

@@ -1,4 +1,4 @@
-//! `GET` and `PUT /admin/delivery`, on the internal port.
+//! `GET` and `PUT /admin/delivery`
 
 use actix_web::{HttpResponse, web};
 use http_kit::{Admin, JsonBody, Problem, RequestDeadline, problems};
@@ -7,57 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::service::FollowGraphService;
 
-/// Stores keep numbers in signed columns.
-const LARGEST: u64 = i64::MAX as u64;
-
-/// The rules of delivery.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// How tweets are to be delivered.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DeliveryBody {
+pub(super) struct RulesBody {
     strategy: Strategy,
     pull_threshold: u64,
     push_threshold: u64,
 }
 
-/// The rules in force.
-pub(super) async fn get_delivery(_admin: Admin, service: web::Data<FollowGraphService>) -> HttpResponse {
-    HttpResponse::Ok().json(DeliveryBody::from(service.rules_in_force()))
-}
-
-/// Puts other rules in force.
-pub(super) async fn put_delivery(
-    _admin: Admin,
-    service: web::Data<FollowGraphService>,
-    deadline: RequestDeadline,
-    body: JsonBody<DeliveryBody>,
-) -> Result<HttpResponse, Problem> {
-    service.change_rules(body.0.try_into()?, deadline.0).await?;
-    Ok(HttpResponse::Ok().json(body.0))
-}
-
-impl From<RulesInForce> for DeliveryBody {
+impl From<RulesInForce> for RulesBody {
     fn from(rules: RulesInForce) -> Self {
+        let Thresholds { pull, push } = rules.thresholds;
         Self {
             strategy: rules.strategy,
-            pull_threshold: rules.thresholds.pull,
-            push_threshold: rules.thresholds.push,
+            pull_threshold: pull,
+            push_threshold: push,
         }
     }
 }
 
-impl TryFrom<DeliveryBody> for RulesInForce {
-    type Error = Problem;
+/// The rules in force.
+pub(super) async fn get_delivery(service: web::Data<FollowGraphService>, _operator: Admin) -> HttpResponse {
+    HttpResponse::Ok().json(RulesBody::from(service.delivery.rules().in_force))
+}
 
-    fn try_from(body: DeliveryBody) -> Result<Self, Problem> {
-        let invalid = |what: String| Problem::new(&problems::INVALID_RULES, what);
-        if body.pull_threshold > LARGEST {
-            return Err(invalid(format!("pull_threshold is at most {LARGEST}.")));
-        }
-        let thresholds = Thresholds::new(body.pull_threshold, body.push_threshold)
-            .map_err(|reason| invalid(format!("Send other thresholds: {reason}.")))?;
-        Ok(Self {
-            strategy: body.strategy,
-            thresholds,
-        })
+/// Sets the rules, durably, and begins to cross over to them.
+pub(super) async fn put_delivery(
+    service: web::Data<FollowGraphService>,
+    _operator: Admin,
+    deadline: RequestDeadline,
+    body: JsonBody<RulesBody>,
+) -> Result<HttpResponse, Problem> {
+    let RulesBody {
+        strategy,
+        pull_threshold,
+        push_threshold,
+    } = body.0;
+    let invalid = |detail: String| Problem::new(&problems::INVALID_RULES, detail);
+    if pull_threshold > i64::MAX as u64 {
+        return Err(invalid(
+            "pull_threshold is a number of followers below 2^63.".to_owned(),
+        ));
     }
+    let thresholds = Thresholds::new(pull_threshold, push_threshold).map_err(|error| invalid(format!("{error}.")))?;
+    let rules = service
+        .delivery
+        .set(RulesInForce { strategy, thresholds }, deadline.0)
+        .await?;
+    Ok(HttpResponse::Ok().json(RulesBody::from(rules)))
 }
