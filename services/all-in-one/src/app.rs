@@ -12,7 +12,7 @@ use storage::{Deadline, FollowGraph, GraphStore, StoreError, TimelineStats, Time
 use tokio_util::sync::CancellationToken;
 
 use crate::banner::Banner;
-use crate::control::{self, Commands};
+use crate::control;
 use crate::data_dir::DataDir;
 use crate::error::StartError;
 use crate::keys::Keys;
@@ -20,7 +20,7 @@ use crate::services::Services;
 use crate::stores::Stores;
 
 /// For questions to the stores while nobody waits for an answer.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 // Together less than 30 s, after which platforms kill.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(8);
@@ -78,7 +78,10 @@ pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningA
     let stores = open_stores(&data_dir, &settings, &clock).await?;
     warn_of_unfinished_imports(&stores).await?;
     let services = Services::wire(&settings, &stores, &keys, Arc::clone(&clock)).await?;
-    let rules = services.follow_graph.delivery_rules(Deadline::after(START_WITHIN)).await?;
+    let rules = services
+        .follow_graph
+        .delivery_rules(Deadline::after(START_WITHIN))
+        .await?;
     let banner = Banner {
         public: public_addr,
         internal: internal_addr,
@@ -101,7 +104,8 @@ pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningA
         stores,
         data_dir,
     };
-    app.services.spawn_background(&app.background, settings.timeline.idle_days, clock);
+    app.services
+        .spawn_background(&app.background, settings.timeline.idle_days, clock);
     app.services.spawn_fan_out(&app.fan_out);
     app.serve(&settings, public_listener, internal_listener);
     app.take_commands();
@@ -164,12 +168,15 @@ impl RunningApp {
         };
         let public_routes = self.services.public_routes();
         let internal_routes = self.services.internal_routes(settings, readiness);
-        let until_end = |what, serving| until_end(what, serving, self.ended.clone());
+        let ended = self.ended.clone();
         self.public.spawn("public server", |shutdown| {
-            until_end("public", http_kit::serve(public, public_options, public_routes, shutdown))
+            let serving = http_kit::serve(public, public_options, public_routes, shutdown);
+            until_end("public", serving, ended)
         });
+        let ended = self.ended.clone();
         self.internal.spawn("internal server", |shutdown| {
-            until_end("internal", http_kit::serve(internal, internal_options, internal_routes, shutdown))
+            let serving = http_kit::serve(internal, internal_options, internal_routes, shutdown);
+            until_end("internal", serving, ended)
         });
     }
 
@@ -178,8 +185,9 @@ impl RunningApp {
         let path = self.data_dir.socket();
         match control::bind(&path) {
             Ok(socket) => {
-                let commands = Commands::new(Arc::clone(&self.services.follow_graph));
-                self.public.spawn("commands", |shutdown| socket.serve(commands, shutdown));
+                let service = Arc::clone(&self.services.follow_graph);
+                self.public
+                    .spawn("commands", |shutdown| socket.serve(service, shutdown));
             }
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "commands such as import-graph cannot reach this process");
@@ -216,11 +224,7 @@ fn server_options(settings: &Settings) -> ServerOptions {
 }
 
 /// Runs a server, and tells when it has ended, however that came.
-async fn until_end(
-    server: &'static str,
-    serving: impl Future<Output = io::Result<()>>,
-    ended: CancellationToken,
-) {
+async fn until_end(server: &'static str, serving: impl Future<Output = io::Result<()>>, ended: CancellationToken) {
     let _tells = ended.drop_guard();
     if let Err(error) = serving.await {
         tracing::error!(server, %error, "a server has failed");
@@ -228,9 +232,15 @@ async fn until_end(
 }
 
 async fn open_stores(data_dir: &DataDir, settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Stores, StartError> {
-    let (dir, max_backlog, clock) = (data_dir.path().to_owned(), settings.limits.max_backlog, Arc::clone(clock));
+    let (dir, max_backlog, clock) = (
+        data_dir.path().to_owned(),
+        settings.limits.max_backlog,
+        Arc::clone(clock),
+    );
     let opening = tokio::task::spawn_blocking(move || Stores::open(&dir, max_backlog, &clock));
-    Ok(opening.await.expect("opening stores returns errors and does not panic")?)
+    Ok(opening
+        .await
+        .expect("opening stores returns errors and does not panic")?)
 }
 
 async fn warn_of_unfinished_imports(stores: &Stores) -> Result<(), StoreError> {

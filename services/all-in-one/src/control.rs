@@ -13,4 +13,4 @@ mod server;
 mod wire;
 
 pub(crate) use client::{Client, ClientError};
-pub(crate) use server::{ControlSocket, bind};
+pub(crate) use server::bind;

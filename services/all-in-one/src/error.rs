@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use model::InvalidRules;
 use runtime::exit;
 use storage::StoreError;
 
@@ -33,6 +34,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The thresholds make no sense.
+    #[error("timeline: {0}")]
+    Rules(#[from] InvalidRules),
     /// The stores were opened and do not answer.
     #[error("the stores do not answer: {0}")]
     Store(#[from] StoreError),
@@ -45,6 +49,7 @@ impl StartError {
             Self::DataDir(error) => error.exit_code(),
             Self::Stores(error) => error.exit_code(),
             Self::Keys(error) => error.exit_code(),
+            Self::Rules(_) => exit::USAGE,
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => exit::NO_PERMISSION,
             Self::Listen { .. } => exit::UNAVAILABLE,
             Self::Store(error) if error.is_transient() => exit::UNAVAILABLE,

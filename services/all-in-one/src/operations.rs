@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use follow_graph::FollowGraphService;
 use http_kit::TokenIssuer;
 use model::{Handle, InvalidHandle};
 use storage::{Deadline, GraphStore, ImportCounts, StoreError};
@@ -12,7 +13,7 @@ use crate::graph_file::{BATCH_EDGES, MAX_NUMBER};
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A batch touches pages all over a large file, and waits behind the writes of those who use the system.
-const IMPORT_BATCH_WITHIN: Duration = Duration::from_secs(120);
+const IMPORT_BATCH_WITHIN: Duration = Duration::from_mins(2);
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -40,15 +41,33 @@ impl OperationError {
         match self {
             Self::InvalidHandle(_) => runtime::exit::USAGE,
             Self::NoSuchAccount { .. } => runtime::exit::NO_USER,
-            Self::BadBatch => runtime::exit::DATA_ERROR,
             Self::Store(error) if error.is_transient() => runtime::exit::UNAVAILABLE,
-            Self::Store(_) => runtime::exit::DATA_ERROR,
+            Self::BadBatch | Self::Store(_) => runtime::exit::DATA_ERROR,
         }
     }
 }
 
-/// A token for the account with this handle, as a login would give.
-pub(crate) async fn token(
+/// Accounts and edges, as commands reach them.
+///
+/// A stopped system's service is not started for a command: at its first start it would settle the delivery rules, which
+/// is for whoever starts the system to choose.
+#[derive(Clone)]
+pub(crate) enum Accounts {
+    /// Through the service, which keeps true what it caches.
+    Running(Arc<FollowGraphService>),
+    /// In the store; nobody else has it open.
+    Stopped(Arc<dyn GraphStore>),
+}
+
+/// A token of the running system.
+pub(crate) async fn running_token(service: &FollowGraphService, handle: &str) -> Result<String, OperationError> {
+    let handle: Handle = handle.parse()?;
+    let token = service.issue_token(&handle, Deadline::after(LOOK_UP_WITHIN)).await?;
+    token.ok_or(OperationError::NoSuchAccount { handle })
+}
+
+/// A token of a stopped system.
+pub(crate) async fn stopped_token(
     graph: &dyn GraphStore,
     issuer: &TokenIssuer,
     handle: &str,
@@ -65,15 +84,19 @@ pub(crate) async fn token(
 
 /// Takes over edges of one file, batch by batch.
 pub(crate) struct Import {
-    graph: Arc<dyn GraphStore>,
+    accounts: Accounts,
     source: String,
 }
 
 impl Import {
     /// Begins, and notes it, so that an import that never ends is known at the next start.
-    pub(crate) async fn begin(graph: Arc<dyn GraphStore>, source: String) -> Result<Self, OperationError> {
-        graph.begin_import(&source, Deadline::after(LOOK_UP_WITHIN)).await?;
-        Ok(Self { graph, source })
+    pub(crate) async fn begin(accounts: Accounts, source: String) -> Result<Self, OperationError> {
+        let deadline = Deadline::after(LOOK_UP_WITHIN);
+        match &accounts {
+            Accounts::Running(service) => service.begin_import(&source, deadline).await?,
+            Accounts::Stopped(store) => store.begin_import(&source, deadline).await?,
+        }
+        Ok(Self { accounts, source })
     }
 
     /// Commits a batch. Edges that stand are left as they are.
@@ -82,14 +105,20 @@ impl Import {
         if batch.len() > BATCH_EDGES || batch.iter().any(bad) {
             return Err(OperationError::BadBatch);
         }
-        Ok(self.graph.import(batch, Deadline::after(IMPORT_BATCH_WITHIN)).await?)
+        let deadline = Deadline::after(IMPORT_BATCH_WITHIN);
+        Ok(match &self.accounts {
+            Accounts::Running(service) => service.import(batch, deadline).await?,
+            Accounts::Stopped(store) => store.import(batch, deadline).await?,
+        })
     }
 
     /// Ends it.
     pub(crate) async fn end(self) -> Result<(), OperationError> {
-        Ok(self
-            .graph
-            .end_import(&self.source, Deadline::after(LOOK_UP_WITHIN))
-            .await?)
+        let deadline = Deadline::after(LOOK_UP_WITHIN);
+        match &self.accounts {
+            Accounts::Running(service) => service.end_import(&self.source, deadline).await?,
+            Accounts::Stopped(store) => store.end_import(&self.source, deadline).await?,
+        }
+        Ok(())
     }
 }

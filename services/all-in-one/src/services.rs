@@ -7,7 +7,7 @@ use actix_web::web;
 use fan_out::{FanOut, FanOutSettings};
 use follow_graph::{FollowGraphService, FollowGraphSettings};
 use http_kit::{AdminToken, Authenticator, Readiness};
-use model::Clock;
+use model::{Clock, InvalidRules, RulesInForce, Thresholds};
 use runtime::{Settings, Tasks};
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use timeline_read::{TimelineRead, TimelineReadSettings};
@@ -49,7 +49,7 @@ impl Services {
                 store: stores.graph.clone(),
                 log: stores.tweets.clone(),
             },
-            follow_graph_settings(settings),
+            follow_graph_settings(settings)?,
             keys.issuer(settings, Arc::clone(&clock))?,
             Arc::clone(&clock),
         )
@@ -97,9 +97,13 @@ impl Services {
 
     /// What the world sees.
     pub(crate) fn public_routes(&self) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
-        let parts = [follow_graph::openapi(), tweet_ingest::openapi(), timeline_read::openapi()];
+        let parts = [
+            follow_graph::openapi(),
+            tweet_ingest::openapi(),
+            timeline_read::openapi(),
+        ];
         let authenticator = self.authenticator.clone();
-        let follow_graph = follow_graph::routes(Arc::clone(&self.follow_graph), http_kit::openapi::merge(parts));
+        let follow_graph = follow_graph::routes(Arc::clone(&self.follow_graph), &http_kit::openapi::merge(parts));
         let tweet_ingest = tweet_ingest::routes(Arc::clone(&self.tweet_ingest));
         let timeline_read = timeline_read::routes(Arc::clone(&self.timeline_read));
         move |config| {
@@ -136,9 +140,13 @@ impl Services {
     /// Starts what goes on behind requests.
     pub(crate) fn spawn_background(&self, tasks: &Tasks, idle_days: u32, clock: Arc<dyn Clock>) {
         tasks.spawn("follow-graph", |shutdown| Arc::clone(&self.follow_graph).run(shutdown));
-        tasks.spawn("timeline-read", |shutdown| Arc::clone(&self.timeline_read).run(shutdown));
+        tasks.spawn("timeline-read", |shutdown| {
+            Arc::clone(&self.timeline_read).run(shutdown)
+        });
         let timelines = Arc::clone(&self.timelines);
-        tasks.spawn("idle timelines", move |shutdown| drop_idle(timelines, idle_days, clock, shutdown));
+        tasks.spawn("idle timelines", move |shutdown| {
+            drop_idle(timelines, idle_days, clock, shutdown)
+        });
     }
 }
 
@@ -147,6 +155,24 @@ fn timeline_options(settings: &Settings) -> MemoryTimelineOptions {
         window: settings.timeline.window,
         memory_bytes: settings.timeline.memory_mib << 20,
     }
+}
+
+fn follow_graph_settings(settings: &Settings) -> Result<FollowGraphSettings, InvalidRules> {
+    let timeline = &settings.timeline;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(FollowGraphSettings {
+        rules: RulesInForce {
+            strategy: timeline.strategy,
+            thresholds: Thresholds::new(timeline.pull_threshold, timeline.push_threshold())?,
+        },
+        crossing_settle: Duration::from_millis(timeline.crossing_settle_ms),
+        crossing_margin: Duration::from_millis(timeline.crossing_margin_ms),
+        following_limit: settings.follow_graph.following_limit,
+        hashing_concurrency: settings
+            .auth
+            .password_hashing_concurrency
+            .map_or_else(cores, usize::from),
+    })
 }
 
 /// Users who have not read for long have no timeline, and cost fan-out nothing.

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use model::SystemClock;
 use runtime::Settings;
-use storage::{GraphStore, ImportCounts};
+use storage::ImportCounts;
 
 use super::CommandError;
 use crate::control::Client;
 use crate::data_dir::{DataDir, DataDirError, socket_in};
 use crate::keys::Keys;
-use crate::operations::{self, Import};
+use crate::operations::{self, Accounts, Import};
 use crate::stores::{self, Stores};
 
 /// How long a process that has the data and takes no commands is waited for: it may be starting or stopping.
@@ -19,20 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// What a command works on.
-pub(super) enum System {
+pub(super) enum System<'a> {
     /// Nobody else uses the data.
-    Stopped(Stopped),
+    Stopped(Stopped<'a>),
     /// A process does, and carries out commands.
     Running(Client),
 }
 
-impl System {
+impl<'a> System<'a> {
     /// Locks the data, or reaches whoever has.
-    pub(super) async fn open(settings: &Settings) -> Result<Self, CommandError> {
+    pub(super) async fn open(settings: &'a Settings) -> Result<Self, CommandError> {
         let patience = Instant::now() + PATIENCE;
         loop {
             let in_use = match DataDir::lock(&settings.data_dir) {
-                Ok(data_dir) => return Ok(Self::Stopped(Stopped::new(data_dir, settings))),
+                Ok(data_dir) => return Ok(Self::Stopped(Stopped { data_dir, settings })),
                 Err(error @ DataDirError::InUse { .. }) => error,
                 Err(error) => return Err(error.into()),
             };
@@ -58,8 +58,8 @@ impl System {
     pub(super) async fn begin_import(self, source: String) -> Result<ImportTarget, CommandError> {
         match self {
             Self::Stopped(stopped) => {
-                let graph: Arc<dyn GraphStore> = stores::open_graph(&stopped.data_dir)?;
-                let import = Import::begin(graph, source).await?;
+                let accounts = Accounts::Stopped(stores::open_graph(&stopped.data_dir)?);
+                let import = Import::begin(accounts, source).await?;
                 let data_dir = stopped.data_dir;
                 Ok(ImportTarget::Stopped {
                     import,
@@ -75,19 +75,12 @@ impl System {
 }
 
 /// The data, locked, and how it is to be opened.
-pub(super) struct Stopped {
+pub(super) struct Stopped<'a> {
     data_dir: DataDir,
-    settings: Settings,
+    settings: &'a Settings,
 }
 
-impl Stopped {
-    fn new(data_dir: DataDir, settings: &Settings) -> Self {
-        Self {
-            data_dir,
-            settings: settings.clone(),
-        }
-    }
-
+impl Stopped<'_> {
     /// Opening a store brings it to the current schema.
     pub(super) fn migrate(&self) -> Result<(), CommandError> {
         Stores::open(
@@ -99,9 +92,9 @@ impl Stopped {
     }
 
     async fn token(&self, handle: &str) -> Result<String, CommandError> {
-        let issuer = Keys::load(&self.settings, &self.data_dir)?.issuer(&self.settings, Arc::new(SystemClock))?;
+        let issuer = Keys::load(self.settings, &self.data_dir)?.issuer(self.settings, Arc::new(SystemClock))?;
         let graph = stores::open_graph(&self.data_dir)?;
-        Ok(operations::token(&*graph, &issuer, handle).await?)
+        Ok(operations::stopped_token(&*graph, &issuer, handle).await?)
     }
 }
 

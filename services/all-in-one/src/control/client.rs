@@ -11,7 +11,7 @@ use super::protocol::{Answer, ImportPart, Request};
 use super::wire::{Wire, WireError};
 
 /// Longer than the server gives a batch.
-const ANSWER_WITHIN: Duration = Duration::from_secs(180);
+const ANSWER_WITHIN: Duration = Duration::from_mins(3);
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_kit::TokenIssuer;
-use storage::{GraphStore, ImportCounts};
+use follow_graph::FollowGraphService;
+use storage::ImportCounts;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::protocol::{Answer, ImportPart, Request};
 use super::wire::{Wire, WireError};
-use crate::operations::{self, Import, OperationError};
+use crate::operations::{self, Accounts, Import, OperationError};
 
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a client of an import may be silent between two batches.
-const PART_WITHIN: Duration = Duration::from_secs(60);
+const PART_WITHIN: Duration = Duration::from_mins(1);
 
 const MAX_CONNECTIONS: usize = 8;
 
@@ -49,10 +49,9 @@ pub(crate) fn bind(path: &Path) -> io::Result<ControlSocket> {
 
 impl ControlSocket {
     /// Serves commands until `shutdown`; an import that is under way then stops at the end of its batch.
-    pub(crate) async fn serve(self, graph: Arc<dyn GraphStore>, issuer: Arc<TokenIssuer>, shutdown: CancellationToken) {
+    pub(crate) async fn serve(self, service: Arc<FollowGraphService>, shutdown: CancellationToken) {
         let desk = Arc::new(Desk {
-            graph,
-            issuer,
+            service,
             importing: Mutex::new(()),
             shutdown,
         });
@@ -102,8 +101,7 @@ enum ImportStopped {
 
 /// Where commands are answered.
 struct Desk {
-    graph: Arc<dyn GraphStore>,
-    issuer: Arc<TokenIssuer>,
+    service: Arc<FollowGraphService>,
     /// Held by the one import that may run.
     importing: Mutex<()>,
     shutdown: CancellationToken,
@@ -127,7 +125,7 @@ impl Desk {
             None => Ok(()),
             Some(Request::Migrate {}) => wire.send(&Answer::Done {}).await,
             Some(Request::Token { handle }) => {
-                let token = operations::token(&*self.graph, &self.issuer, &handle).await;
+                let token = operations::running_token(&self.service, &handle).await;
                 let answer = token.map_or_else(|error| refusal(&error), |token| Answer::Token { token });
                 wire.send(&answer).await
             }
@@ -163,7 +161,7 @@ impl Desk {
     }
 
     async fn import_parts(&self, wire: &mut Wire, source: String) -> Result<ImportCounts, ImportStopped> {
-        let import = Import::begin(Arc::clone(&self.graph), source).await?;
+        let import = Import::begin(Accounts::Running(Arc::clone(&self.service)), source).await?;
         wire.send(&Answer::Ready {}).await?;
         let mut made = ImportCounts::default();
         loop {
