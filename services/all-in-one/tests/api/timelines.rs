@@ -46,13 +46,13 @@ async fn home_is_newest_first_under_every_strategy() {
 
 #[tokio::test]
 async fn a_scroll_reaches_the_end_of_history_below_the_window() {
-    let app = App::with(&[("ROOKERY__TIMELINE__WINDOW", "4")]).await;
+    let app = App::with(&[("ROOKERY__TIMELINE__WINDOW", "20")]).await;
     let (ada, bob) = (app.account("ada").await, app.account("bob").await);
     app.connect(&ada, "following", &bob).await;
-    let mut expected = app.tweets(&bob, 12).await;
+    let mut expected = app.tweets(&bob, 45).await;
     app.settle(&expected).await;
     expected.reverse();
-    for page_size in [1, 3, 4, 5, 12, 100] {
+    for page_size in [1, 7, 19, 20, 21, 45, 100] {
         assert_eq!(
             app.client.scroll(&ada.token, page_size).await.unwrap(),
             expected,
