@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod delivery;
 pub mod event_log;
+pub mod graph;
 pub mod page;
 mod support;
 pub mod timeline;
@@ -13,5 +14,6 @@ pub mod tweet;
 
 pub use cache::CacheBackend;
 pub use delivery::DeliveryBackend;
+pub use graph::GraphBackend;
 pub use support::{TweetBackend, TweetPorts};
 pub use timeline::TimelineBackend;
