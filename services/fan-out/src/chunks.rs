@@ -20,6 +20,9 @@ use crate::worker::Pause;
 /// Tweets whose chunks wait to be worked on; whoever hands in more waits, so that memory is bounded.
 const QUEUED_TWEETS: usize = 1_024;
 
+/// Tweets that are worked on at once; each has the list of its chunks in memory.
+const OPEN_TWEETS: usize = 64;
+
 /// Tweets that are delivered in chunks.
 pub(crate) struct ChunkQueue {
     queue: mpsc::Sender<(TweetId, Receipt)>,
@@ -50,6 +53,9 @@ pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
     let mut tweets = JoinSet::new();
     loop {
         while tweets.try_join_next().is_some() {}
+        if tweets.len() >= OPEN_TWEETS {
+            tweets.join_next().await;
+        }
         let next = tokio::select! {
             () = shutdown.cancelled() => break,
             next = jobs.recv() => next,
@@ -66,26 +72,37 @@ pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
 }
 
 impl FanOut {
-    /// Fixes how a huge author's tweet is delivered.
-    pub(crate) async fn plan(&self, pending: Pending) -> Result<(), StoreError> {
-        let request = ChunksRequest {
-            author: pending.author,
-            size: self.settings.chunk,
-        };
-        let chunks = self.ports.graph.chunks(request, self.deadline()).await?;
-        if chunks.is_empty() {
-            // All followers have gone since the author was found to have many.
-            let done = record(pending, 0, 0, self.clock.unix_ms());
-            return self.ports.deliveries.record(vec![done], self.deadline()).await;
+    /// Fixes how huge authors' tweets are delivered, in one commit.
+    pub(crate) async fn plan(&self, tweets: impl Iterator<Item = Pending>) -> Result<(), StoreError> {
+        let mut plans = Vec::new();
+        let mut deserted = Vec::new();
+        for pending in tweets {
+            let request = ChunksRequest {
+                author: pending.author,
+                size: self.settings.chunk,
+            };
+            let chunks = self.ports.graph.chunks(request, self.deadline()).await?;
+            if chunks.is_empty() {
+                // All followers have gone since the author was found to have many.
+                deserted.push(record(pending, 0, 0, self.clock.unix_ms()));
+                continue;
+            }
+            plans.push(DeliveryPlan {
+                tweet: pending.tweet,
+                author: pending.author,
+                mode: pending.mode,
+                accepted_at_ms: pending.tweet.unix_ms(),
+                chunks,
+            });
         }
-        let plan = DeliveryPlan {
-            tweet: pending.tweet,
-            author: pending.author,
-            mode: pending.mode,
-            accepted_at_ms: pending.tweet.unix_ms(),
-            chunks,
-        };
-        self.ports.deliveries.open(vec![plan], self.deadline()).await
+        if !deserted.is_empty() {
+            self.ports.deliveries.record(deserted, self.deadline()).await?;
+        }
+        if plans.is_empty() {
+            Ok(())
+        } else {
+            self.ports.deliveries.open(plans, self.deadline()).await
+        }
     }
 
     /// Hands tweets with a plan to the chunk workers, which acknowledge them.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use model::{Clock, DeliveryRecord, TweetId};
-use parking_lot::Mutex;
 use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, StoreError, TimelineStore, TweetStore};
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +31,6 @@ pub struct FanOut {
     pub(crate) settings: FanOutSettings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chunks: ChunkQueue,
-    /// When records were last pruned, in milliseconds since 1970.
-    pub(crate) pruned_at_ms: Mutex<u64>,
 }
 
 /// What is known of a tweet's delivery.
@@ -53,13 +50,16 @@ impl FanOut {
             settings,
             clock,
             chunks,
-            pruned_at_ms: Mutex::new(0),
         })
     }
 
     /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        tokio::join!(worker::run(&self, &shutdown), chunks::run(&self, &shutdown));
+        tokio::join!(
+            worker::run(&self, &shutdown),
+            chunks::run(&self, &shutdown),
+            worker::prune(&self, &shutdown)
+        );
     }
 
     /// What is known of a tweet's delivery; `None` when there is no such tweet.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use model::{DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
-use storage::{FollowerPageRequest, Group, Receipt, Received, StoreError};
+use storage::{FollowerPageRequest, Group, PushBatch, Receipt, Received, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Pending, record};
@@ -13,9 +13,12 @@ use crate::service::FanOut;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Records that one pass may drop.
+/// Records that one commit drops, and the pause between passes.
 const PRUNED_AT_ONCE: usize = 10_000;
-const PRUNE_EVERY_MS: u64 = 60_000;
+const BETWEEN_PRUNES: Duration = Duration::from_mins(1);
+
+/// Authors whose followers are held in memory at once.
+const AUDIENCES_AT_ONCE: usize = 1_024;
 
 /// Delivers batches until `shutdown`.
 pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
@@ -34,7 +37,6 @@ pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
                 if !received.is_empty() && !until_done(fan_out, &received, &mut pause, shutdown).await {
                     return;
                 }
-                prune(fan_out).await;
             }
             Err(error) => pause.after(&error, shutdown).await,
         }
@@ -96,7 +98,7 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
     unfinished.extend(push(fan_out, pushed).await?);
     fan_out.resume_chunks(&unfinished).await?;
 
-    let in_chunks: Vec<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
+    let in_chunks: AHashSet<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
     let done: Vec<Receipt> = received
         .iter()
         .map(|received| received.receipt)
@@ -129,34 +131,71 @@ async fn leave_to_readers(fan_out: &Arc<FanOut>, pulled: Vec<Pending>) -> Result
     let records = pulled.iter().map(|pending| record(*pending, 0, 0, now_ms)).collect();
     fan_out.ports.deliveries.record(records, fan_out.deadline()).await?;
     let rules: Arc<DeliveryRules> = fan_out.ports.graph.delivery_rules(fan_out.deadline()).await?;
-    let changed: Vec<_> = pulled
-        .into_iter()
-        .filter(|pending| rules.settle(pending.author, pending.tweet) != Mode::Pull)
-        .map(|pending| (pending, Receipt(0)))
-        .collect();
-    push(fan_out, changed).await.map(|_| ())
+    for pending in pulled {
+        if rules.settle(pending.author, pending.tweet) != Mode::Pull {
+            push_besides(fan_out, pending).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a tweet into its followers' timelines, page by page; its record stays as it is.
+async fn push_besides(fan_out: &FanOut, pending: Pending) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let request = FollowerPageRequest {
+            author: pending.author,
+            after,
+            limit: fan_out.settings.chunk,
+        };
+        let page = fan_out
+            .ports
+            .graph
+            .followers(&[request], fan_out.deadline())
+            .await?
+            .pop()
+            .unwrap_or_default();
+        after = page.followers.last().copied();
+        let mut pairs = page
+            .followers
+            .into_iter()
+            .map(|follower| (follower, pending.tweet))
+            .collect();
+        fan_out
+            .ports
+            .timelines
+            .push(&PushBatch::group(&mut pairs), fan_out.deadline())
+            .await?;
+        if !page.more {
+            return Ok(());
+        }
+    }
 }
 
 /// Writes tweets into their followers' timelines and records them. Answers those that are delivered in chunks instead.
+/// Small authors first: they don't wait for a huge one's plan.
 async fn push(fan_out: &Arc<FanOut>, pushed: Vec<(Pending, Receipt)>) -> Result<Vec<(TweetId, Receipt)>, StoreError> {
-    let audiences = audiences(fan_out, &pushed).await?;
-    let mut chunked = Vec::new();
-    let mut batch = Batch::default();
-    for (pending, receipt) in pushed {
-        match audiences.get(&pending.author) {
-            Some(Audience::Small(followers)) => batch.add(pending, followers),
-            Some(Audience::Huge) => {
-                fan_out.plan(pending).await?;
-                chunked.push((pending.tweet, receipt));
+    let mut huge = Vec::new();
+    for some in pushed.chunks(AUDIENCES_AT_ONCE) {
+        let audiences = audiences(fan_out, some).await?;
+        let mut batch = Batch::default();
+        for (pending, receipt) in some {
+            match audiences.get(&pending.author) {
+                Some(Audience::Small(followers)) => batch.add(*pending, followers),
+                Some(Audience::Huge) => huge.push((*pending, *receipt)),
+                None => batch.add(*pending, &[]),
             }
-            None => batch.add(pending, &[]),
+            if batch.pairs() >= fan_out.settings.pairs {
+                write(fan_out, std::mem::take(&mut batch)).await?;
+            }
         }
-        if batch.pairs() >= fan_out.settings.pairs {
-            write(fan_out, std::mem::take(&mut batch)).await?;
-        }
+        write(fan_out, batch).await?;
     }
-    write(fan_out, batch).await?;
-    Ok(chunked)
+    fan_out.plan(huge.iter().map(|(pending, _)| *pending)).await?;
+    Ok(huge
+        .into_iter()
+        .map(|(pending, receipt)| (pending.tweet, receipt))
+        .collect())
 }
 
 enum Audience {
@@ -199,25 +238,30 @@ async fn write(fan_out: &FanOut, mut batch: Batch) -> Result<(), StoreError> {
     fan_out.ports.deliveries.record(records, fan_out.deadline()).await
 }
 
-/// Drops records that have been kept long enough, now and then.
-async fn prune(fan_out: &FanOut) {
-    let now_ms = fan_out.clock.unix_ms();
-    {
-        let mut pruned_at_ms = fan_out.pruned_at_ms.lock();
-        if now_ms < *pruned_at_ms + PRUNE_EVERY_MS {
-            return;
-        }
-        *pruned_at_ms = now_ms;
-    }
+/// Drops records that have been kept long enough, until `shutdown`.
+pub(crate) async fn prune(fan_out: &FanOut, shutdown: &CancellationToken) {
     let kept_ms = u64::try_from(fan_out.settings.records_kept.as_millis()).unwrap_or(u64::MAX);
-    let before = now_ms.saturating_sub(kept_ms);
-    if let Err(error) = fan_out
-        .ports
-        .deliveries
-        .prune(before, PRUNED_AT_ONCE, fan_out.deadline())
+    while shutdown
+        .run_until_cancelled(tokio::time::sleep(BETWEEN_PRUNES))
         .await
+        .is_some()
     {
-        tracing::warn!(%error, "old delivery records were not pruned; the next pass tries again");
+        loop {
+            let before = fan_out.clock.unix_ms().saturating_sub(kept_ms);
+            match fan_out
+                .ports
+                .deliveries
+                .prune(before, PRUNED_AT_ONCE, fan_out.deadline())
+                .await
+            {
+                Ok(PRUNED_AT_ONCE..) if !shutdown.is_cancelled() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old delivery records were not pruned; the next pass tries again");
+                    break;
+                }
+            }
+        }
     }
 }
 

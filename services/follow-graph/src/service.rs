@@ -6,6 +6,7 @@ mod operators;
 mod passwords;
 mod port;
 mod standing;
+mod through;
 mod views;
 
 use std::sync::Arc;

@@ -125,6 +125,7 @@ pub(super) async fn delete_me(
     deadline: RequestDeadline,
 ) -> Result<HttpResponse, Problem> {
     service
+        .into_inner()
         .delete_account(actor.id(), deadline.0)
         .await
         .map_err(account_problem)?;
@@ -153,7 +154,10 @@ pub(super) async fn put_password(
     check_password(&new)?;
     let digest = service.issuer.keyed_digest(digest);
     let key = idempotency.key(actor.id(), "PUT /v1/users/me/password", digest);
-    service.change_password(actor.id(), old, new, key, deadline.0).await?;
+    service
+        .into_inner()
+        .change_password(actor.id(), old, new, key, deadline.0)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

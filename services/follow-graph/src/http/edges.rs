@@ -1,5 +1,7 @@
 //! `PUT` and `DELETE /v1/users/me/following/{id}`, and the same for `muting` and `blocking`
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use http_kit::{Actor, BodyDigest, IdempotencyHeader, PathId, Problem, RequestDeadline, problems};
 use model::{EdgeKind, UserId};
@@ -39,7 +41,7 @@ macro_rules! edge_endpoints {
                 present: $present,
                 idempotency: idempotency.key(actor.id(), operation, BodyDigest([0; 32])),
             };
-            write(&service, request, deadline).await
+            write(service.into_inner(), request, deadline).await
         }
     )*};
 }
@@ -54,7 +56,7 @@ edge_endpoints! {
 }
 
 async fn write(
-    service: &FollowGraphService,
+    service: Arc<FollowGraphService>,
     request: EdgeRequest,
     deadline: RequestDeadline,
 ) -> Result<HttpResponse, Problem> {

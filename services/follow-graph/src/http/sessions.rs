@@ -66,7 +66,7 @@ pub(super) async fn delete_session(
     actor: Actor,
     deadline: RequestDeadline,
 ) -> Result<HttpResponse, Problem> {
-    service.log_out(&actor.session, deadline.0).await?;
+    service.into_inner().log_out(actor.session.clone(), deadline.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,5 +1,6 @@
 //! Signing up, logging in and out, passwords, and leaving.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_kit::IssuedToken;
@@ -8,6 +9,7 @@ use storage::{AccountError, CreateUserError, Deadline, IdempotencyKey, NewUser, 
 use tokio_util::sync::CancellationToken;
 
 use super::FollowGraphService;
+use super::through::see_through;
 
 /// Edges that one write of the purge removes.
 const PURGED_AT_ONCE: usize = 1_000;
@@ -83,50 +85,55 @@ impl FollowGraphService {
     }
 
     /// Ends a token.
-    pub(crate) async fn log_out(&self, session: &Session, deadline: Deadline) -> Result<(), StoreError> {
-        self.ports.store.revoke(session, deadline).await?;
-        self.standing.logged_out(session);
-        self.views.changed(session.user);
-        Ok(())
+    pub(crate) async fn log_out(self: &Arc<Self>, session: Session, deadline: Deadline) -> Result<(), StoreError> {
+        let service = Arc::clone(self);
+        see_through(deadline, |deadline| async move {
+            service.ports.store.revoke(&session, deadline).await?;
+            service.standing.logged_out(&session);
+            service.views.changed(session.user);
+            Ok(())
+        })
+        .await
     }
 
     /// Sets a new password, which ends all tokens.
     pub(crate) async fn change_password(
-        &self,
+        self: &Arc<Self>,
         user: UserId,
         old: String,
         new: String,
         idempotency: Option<IdempotencyKey>,
         deadline: Deadline,
     ) -> Result<(), LogInError> {
-        let credentials = self
-            .ports
-            .store
-            .credentials(user, deadline)
-            .await?
-            .ok_or(AccountError::NoSuchUser)?;
+        let credentials = self.ports.store.credentials(user, deadline).await?;
+        let credentials = credentials.ok_or(AccountError::NoSuchUser)?;
         if !self.passwords.matches(old, credentials.password_hash).await? {
             return Err(LogInError::Wrong);
         }
         let hash = self.passwords.hash(new).await?;
         let seen = credentials.credential_version;
-        let version = self
-            .ports
-            .store
-            .change_password(user, seen, hash, idempotency, deadline)
-            .await?;
-        self.standing.new_credentials(user, version);
-        self.views.changed(user);
-        Ok(())
+        let service = Arc::clone(self);
+        see_through(deadline, |deadline| async move {
+            let store = &service.ports.store;
+            let version = store.change_password(user, seen, hash, idempotency, deadline).await?;
+            service.standing.new_credentials(user, version);
+            service.views.changed(user);
+            Ok(())
+        })
+        .await
     }
 
     /// Deletes an account: it leaves every read at once, its edges go behind it.
-    pub(crate) async fn delete_account(&self, user: UserId, deadline: Deadline) -> Result<(), AccountError> {
-        self.ports.store.delete_user(user, deadline).await?;
-        self.standing.deleted(user);
-        self.views.changed(user);
-        self.purge.notify_one();
-        Ok(())
+    pub(crate) async fn delete_account(self: &Arc<Self>, user: UserId, deadline: Deadline) -> Result<(), AccountError> {
+        let service = Arc::clone(self);
+        see_through(deadline, |deadline| async move {
+            service.ports.store.delete_user(user, deadline).await?;
+            service.standing.deleted(user);
+            service.views.changed(user);
+            service.purge.notify_one();
+            Ok(())
+        })
+        .await
     }
 
     /// Removes edges of deleted accounts, whenever there are some.
@@ -139,6 +146,7 @@ impl FollowGraphService {
                 .await
             {
                 Ok(touched) if !touched.is_empty() => {
+                    self.delivery.audience_changed();
                     for user in touched {
                         self.views.changed(user);
                     }

@@ -1,9 +1,12 @@
 //! Following, muting, blocking, and lists of who does.
 
+use std::sync::Arc;
+
 use model::{EdgeKind, User, UserId};
 use storage::{Deadline, EdgeDirection, EdgeError, EdgeWrite, FollowerPageRequest, IdempotencyKey, StoreError};
 
 use super::FollowGraphService;
+use super::through::see_through;
 
 /// What somebody wants of an edge.
 #[derive(Debug)]
@@ -25,7 +28,19 @@ pub(crate) struct UserPage {
 
 impl FollowGraphService {
     /// Makes or removes an edge. What it changes is out of the caches before this answers, on repeats too.
-    pub(crate) async fn write_edge(&self, request: EdgeRequest, deadline: Deadline) -> Result<(), EdgeError> {
+    pub(crate) async fn write_edge(
+        self: &Arc<Self>,
+        request: EdgeRequest,
+        deadline: Deadline,
+    ) -> Result<(), EdgeError> {
+        let service = Arc::clone(self);
+        see_through(deadline, |deadline| async move {
+            service.commit_edge(request, deadline).await
+        })
+        .await
+    }
+
+    async fn commit_edge(&self, request: EdgeRequest, deadline: Deadline) -> Result<(), EdgeError> {
         let EdgeRequest {
             kind,
             actor,
@@ -43,15 +58,14 @@ impl FollowGraphService {
             idempotency,
         };
         let written = self.ports.store.write_edge(write, deadline).await;
-        // A write that timed out may have been done.
         self.views.changed(actor);
         if kind == EdgeKind::Block {
             self.views.changed(target);
         }
-        if written?.change.is_some() && kind == EdgeKind::Follow {
+        if kind == EdgeKind::Follow {
             self.delivery.audience_changed();
         }
-        Ok(())
+        written.map(|_| ())
     }
 
     /// Who follows an account, or whom it follows, by id; deleted accounts are left out.

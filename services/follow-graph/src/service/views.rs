@@ -1,9 +1,9 @@
 //! Reader views, kept until something that they show changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{ReaderView, UserId};
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
 const SHARDS: usize = 256;
@@ -11,15 +11,15 @@ const SHARDS: usize = 256;
 /// A bounded cache of views. A view that was loaded while it was changed is not kept.
 pub(super) struct Views {
     cache: Cache<UserId, Arc<ReaderView>>,
-    /// Changes so far, by shard of accounts.
-    changes: Vec<AtomicU64>,
+    /// Changes so far, by shard of accounts. Hits don't look at them.
+    changes: Vec<Mutex<u64>>,
 }
 
 impl Views {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             cache: Cache::new(capacity),
-            changes: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
+            changes: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
@@ -29,33 +29,34 @@ impl Views {
 
     /// To be taken before a view is loaded, and handed to [`Views::keep`].
     pub(super) fn before_load(&self, reader: UserId) -> u64 {
-        self.changes_of(reader).load(Ordering::SeqCst)
+        *self.changes_of(reader).lock()
     }
 
-    /// Keeps a view, unless something has changed since before it was loaded. It looks after the insert: a change counts
-    /// first and removes then, so that one of the two sees the other.
+    /// Keeps a view, unless something has changed since before it was loaded.
     pub(super) fn keep(&self, view: &Arc<ReaderView>, before_load: u64) {
-        self.cache.insert(view.reader, Arc::clone(view));
-        if self.before_load(view.reader) != before_load {
-            self.cache.remove(&view.reader);
+        let changes = self.changes_of(view.reader).lock();
+        if *changes == before_load {
+            self.cache.insert(view.reader, Arc::clone(view));
         }
     }
 
     /// Something that this account's view shows has been committed.
     pub(super) fn changed(&self, reader: UserId) {
-        self.changes_of(reader).fetch_add(1, Ordering::SeqCst);
+        let mut changes = self.changes_of(reader).lock();
+        *changes += 1;
         self.cache.remove(&reader);
     }
 
     /// Anything may have changed.
     pub(super) fn all_changed(&self) {
-        for changes in &self.changes {
-            changes.fetch_add(1, Ordering::SeqCst);
+        let mut all: Vec<_> = self.changes.iter().map(Mutex::lock).collect();
+        for changes in &mut all {
+            **changes += 1;
         }
         self.cache.clear();
     }
 
-    fn changes_of(&self, reader: UserId) -> &AtomicU64 {
+    fn changes_of(&self, reader: UserId) -> &Mutex<u64> {
         let shard = usize::try_from(reader.get() % SHARDS as u64).unwrap_or_default();
         &self.changes[shard]
     }
