@@ -261,8 +261,9 @@ impl GraphStore for SqliteGraph {
             .await
     }
 
-    async fn delivery_rules(&self, deadline: Deadline) -> Result<Option<DeliveryRules>, StoreError> {
-        self.read(deadline, delivery::load).await
+    async fn delivery_rules(&self, configured: RulesInForce, deadline: Deadline) -> Result<DeliveryRules, StoreError> {
+        self.read(deadline, move |connection| delivery::load(connection, configured))
+            .await
     }
 
     async fn set_rules(&self, rules: RulesInForce, deadline: Deadline) -> Result<u64, StoreError> {

@@ -81,7 +81,7 @@ macro_rules! graph_store_contract {
             a_deleted_account_makes_no_changes,
             a_purge_removes_edges_in_slices_and_answers_the_others,
             a_purge_without_work_answers_nobody,
-            there_are_no_rules_before_they_are_set,
+            what_is_configured_is_in_force_until_rules_are_set,
             rules_are_as_they_were_set_last,
             rules_and_steps_count_one_version,
             states_are_read_as_they_were_written,

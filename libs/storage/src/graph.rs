@@ -205,8 +205,8 @@ pub trait GraphStore: Send + Sync {
         deadline: Deadline,
     ) -> Result<Vec<GraphChange>, StoreError>;
 
-    /// The delivery rules; `None` before they were set for the first time.
-    async fn delivery_rules(&self, deadline: Deadline) -> Result<Option<DeliveryRules>, StoreError>;
+    /// The delivery rules. Before an operator has set any, `configured` is in force. Version 0: nothing was ever changed.
+    async fn delivery_rules(&self, configured: RulesInForce, deadline: Deadline) -> Result<DeliveryRules, StoreError>;
 
     /// Sets what an operator asks for. Answers the new version.
     async fn set_rules(&self, rules: RulesInForce, deadline: Deadline) -> Result<u64, StoreError>;

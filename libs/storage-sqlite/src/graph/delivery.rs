@@ -16,16 +16,15 @@ const EVERYONE: i64 = 0;
 /// A range as it is stored. Plain numbers: a range may begin at 0, which is not the id of any tweet.
 type StoredRange = (u64, Option<u64>);
 
-/// The rules as of one moment; `None` before they were set for the first time.
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<Option<DeliveryRules>> {
+/// The rules as of one moment; `configured` before any were set.
+pub(super) fn load(connection: &Connection, configured: RulesInForce) -> rusqlite::Result<DeliveryRules> {
     let transaction = connection.unchecked_transaction()?;
     let (version, in_force) = transaction
         .prepare_cached("SELECT version, strategy, pull_threshold, push_threshold FROM rules")?
         .query_row([], |row| Ok((row.get(0).map(sql::number)?, in_force(row)?)))?;
-    let Some(in_force) = in_force else { return Ok(None) };
     let mut rules = DeliveryRules {
         version,
-        in_force,
+        in_force: in_force.unwrap_or(configured),
         everyone: DeliveryState::pushed(),
         authors: HashMap::new(),
     };
@@ -37,7 +36,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Option<DeliveryR
             author => _ = rules.authors.insert(sql::user(author), Arc::new(state(row)?)),
         }
     }
-    Ok(Some(rules))
+    Ok(rules)
 }
 
 fn in_force(row: &Row<'_>) -> rusqlite::Result<Option<RulesInForce>> {

@@ -15,12 +15,28 @@ fn rules(strategy: Strategy, pull: u64, push: u64) -> RulesInForce {
 }
 
 async fn load(graph: &Graph) -> DeliveryRules {
-    graph.0.delivery_rules(deadline()).await.unwrap().unwrap()
+    graph
+        .0
+        .delivery_rules(rules(Strategy::Push, 7, 7), deadline())
+        .await
+        .unwrap()
 }
 
-pub async fn there_are_no_rules_before_they_are_set(backend: impl GraphBackend) {
+pub async fn what_is_configured_is_in_force_until_rules_are_set(backend: impl GraphBackend) {
     let graph = Graph::open(&backend).await;
-    assert_eq!(graph.0.delivery_rules(deadline()).await.unwrap(), None);
+    let found = load(&graph).await;
+    assert_eq!((found.version, found.in_force), (0, rules(Strategy::Push, 7, 7)));
+    graph
+        .0
+        .set_delivery(vec![(Subject::Everyone, DeliveryState::pushed())], deadline())
+        .await
+        .unwrap();
+    let found = load(&graph).await;
+    assert_eq!(
+        (found.version, found.in_force),
+        (1, rules(Strategy::Push, 7, 7)),
+        "steps set no rules"
+    );
     graph
         .0
         .set_rules(rules(Strategy::Hybrid, 100, 80), deadline())

@@ -46,7 +46,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Loads the rules; a first start takes those of the configuration.
+    /// Loads the rules: those that an operator set, else those of the configuration.
     pub(crate) async fn load(
         ports: Ports,
         configured: RulesInForce,
@@ -54,13 +54,13 @@ impl Delivery {
         clock: Arc<dyn Clock>,
         deadline: Deadline,
     ) -> Result<Self, StoreError> {
-        let rules = match ports.store.delivery_rules(deadline).await? {
-            Some(rules) => {
-                tell_who_wins(&rules, configured);
-                rules
-            }
-            None => first_rules(&ports, configured, clock.unix_ms(), deadline).await?,
-        };
+        let mut rules = ports.store.delivery_rules(configured, deadline).await?;
+        if rules.in_force != configured {
+            tell_who_wins(&rules);
+        }
+        if rules.version == 0 && configured.strategy == Strategy::Pull {
+            pull_from_the_beginning(&ports, &mut rules, clock.unix_ms(), deadline).await?;
+        }
         Ok(Self {
             ports,
             timing,
@@ -119,7 +119,7 @@ impl Delivery {
                 });
             }
             let pause = if under_way {
-                self.timing.settle.clamp(Duration::from_millis(1), TICK)
+                (self.timing.settle / 10).clamp(Duration::from_millis(1), TICK)
             } else {
                 IDLE_TICK
             };
@@ -193,42 +193,32 @@ pub(super) fn apply(rules: &mut DeliveryRules, steps: Steps) {
     }
 }
 
-fn tell_who_wins(stored: &DeliveryRules, configured: RulesInForce) {
-    if stored.in_force != configured {
-        tracing::info!(
-            strategy = stored.in_force.strategy.as_str(),
-            pull_threshold = stored.in_force.thresholds.pull,
-            push_threshold = stored.in_force.thresholds.push,
-            "the delivery rules that are stored win over the configuration; PUT /admin/delivery changes them"
-        );
-    }
+fn tell_who_wins(stored: &DeliveryRules) {
+    tracing::warn!(
+        strategy = stored.in_force.strategy.as_str(),
+        pull_threshold = stored.in_force.thresholds.pull,
+        push_threshold = stored.in_force.thresholds.push,
+        "the delivery rules that an operator set win over the configuration; PUT /admin/delivery changes them"
+    );
 }
 
-/// The rules of a first start. Nothing was ever posted, so nothing has to cross: under `pull` everything is pulled from the
-/// beginning.
-async fn first_rules(
+/// Nothing has ever crossed, and nobody reads or delivers yet: under `pull` everything is pulled from the first id on,
+/// without a crossing. What may have been pushed before is pulled too, which does no harm.
+async fn pull_from_the_beginning(
     ports: &Ports,
-    configured: RulesInForce,
+    rules: &mut DeliveryRules,
     now_ms: u64,
     deadline: Deadline,
-) -> Result<DeliveryRules, StoreError> {
-    let mut version = ports.store.set_rules(configured, deadline).await?;
-    let mut everyone = DeliveryState::pushed();
-    if configured.strategy == Strategy::Pull {
-        everyone = DeliveryState {
-            phase: Phase::Pulled,
-            pulled: vec![IdRange::ALL],
-            changed_at_ms: now_ms,
-        };
-        version = ports
-            .store
-            .set_delivery(vec![(Subject::Everyone, everyone.clone())], deadline)
-            .await?;
-    }
-    Ok(DeliveryRules {
-        version,
-        in_force: configured,
-        everyone,
-        authors: HashMap::new(),
-    })
+) -> Result<(), StoreError> {
+    let everyone = DeliveryState {
+        phase: Phase::Pulled,
+        pulled: vec![IdRange::ALL],
+        changed_at_ms: now_ms,
+    };
+    rules.version = ports
+        .store
+        .set_delivery(vec![(Subject::Everyone, everyone.clone())], deadline)
+        .await?;
+    rules.everyone = everyone;
+    Ok(())
 }

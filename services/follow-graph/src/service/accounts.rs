@@ -108,7 +108,7 @@ impl FollowGraphService {
         let credentials = self.ports.store.credentials(user, deadline).await?;
         let credentials = credentials.ok_or(AccountError::NoSuchUser)?;
         if !self.passwords.matches(old, credentials.password_hash).await? {
-            return Err(LogInError::Wrong);
+            return self.password_was_changed(user, idempotency, deadline).await;
         }
         let hash = self.passwords.hash(new).await?;
         let seen = credentials.credential_version;
@@ -121,6 +121,26 @@ impl FollowGraphService {
             Ok(())
         })
         .await
+    }
+
+    /// A repeat of a change that was made comes with what is not the password any more: its key tells it from a wrong one.
+    async fn password_was_changed(
+        &self,
+        user: UserId,
+        idempotency: Option<IdempotencyKey>,
+        deadline: Deadline,
+    ) -> Result<(), LogInError> {
+        // No account has credentials of version 0, so this changes nothing.
+        let repeat = self
+            .ports
+            .store
+            .change_password(user, 0, String::new(), idempotency, deadline)
+            .await;
+        match repeat {
+            Ok(_) => Ok(()),
+            Err(AccountError::CredentialsChanged) => Err(LogInError::Wrong),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Deletes an account: it leaves every read at once, its edges go behind it.
