@@ -1,0 +1,150 @@
+//! Accounts, follows and tweets to measure with: random, and the same in each run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use all_in_one::{RunningApp, StartOptions};
+use anyhow::{Context, Result, anyhow};
+use futures::{StreamExt, TryStreamExt, stream};
+use http_kit::TokenIssuer;
+use model::{Author, SystemClock, TweetId, User, UserId, WorkerId};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use storage::{Deadline, GraphStore, NewTweet, TweetStore};
+use storage_sqlite::{GraphOptions, SqliteGraph, SqliteTweets, TweetOptions};
+use tempfile::TempDir;
+
+/// For calls whose time is not what is measured.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+
+const IMPORT_BATCH: usize = 50_000;
+
+/// Some hundred bytes, as people write.
+pub(crate) const TEXT: &str =
+    "A tweet of middling length, such as people write when they have something to say to the world.";
+
+/// A folder for data on the disk that the project is built on: `/tmp` may be in memory, where nothing is durable.
+pub(crate) fn data_folder() -> Result<TempDir> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    std::fs::create_dir_all(&target)?;
+    Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(target)?)
+}
+
+/// Makes accounts `u1`, `u2`, …, each of which follows `followees` others, chosen at random.
+pub(crate) async fn make_graph(graph: &SqliteGraph, accounts: u64, followees: u64) -> Result<()> {
+    let mut dice = StdRng::seed_from_u64(accounts);
+    let mut batch = Vec::with_capacity(IMPORT_BATCH);
+    for follower in 1..=accounts {
+        for _ in 0..followees {
+            let followee = dice.random_range(1..=accounts);
+            if followee != follower {
+                batch.push((follower, followee));
+            }
+        }
+        if batch.len() + usize::try_from(followees)? > IMPORT_BATCH || follower == accounts {
+            graph
+                .import(std::mem::take(&mut batch), Deadline::after(PATIENCE))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The store of tweets in a folder.
+pub(crate) fn open_tweets(dir: &Path) -> Result<Arc<SqliteTweets>> {
+    let options = TweetOptions {
+        max_backlog: u64::MAX,
+        ..TweetOptions::new(WorkerId::new(0)?)
+    };
+    Ok(SqliteTweets::open(dir, Arc::new(SystemClock), options)?)
+}
+
+/// The store of accounts and edges in a folder.
+pub(crate) fn open_graph(dir: &Path) -> Result<Arc<SqliteGraph>> {
+    Ok(SqliteGraph::open(dir, Arc::new(SystemClock), GraphOptions::default())?)
+}
+
+/// A tweet by this account.
+pub(crate) fn new_tweet(author: u64) -> NewTweet {
+    NewTweet {
+        author: Author {
+            id: UserId::new(author),
+            handle: format!("u{author}"),
+            display_name: format!("u{author}"),
+        },
+        text: TEXT.to_owned(),
+        in_reply_to: None,
+        trace: None,
+        idempotency: None,
+    }
+}
+
+/// Posts `count` tweets by random authors, many at a time.
+pub(crate) async fn make_tweets(store: &SqliteTweets, accounts: u64, count: u64) -> Result<Vec<TweetId>> {
+    let mut dice = StdRng::seed_from_u64(count);
+    let authors = (0..count).map(move |_| dice.random_range(1..=accounts));
+    let inserted = stream::iter(authors)
+        .map(|author| store.insert(new_tweet(author), Deadline::after(PATIENCE)))
+        .buffer_unordered(1_000)
+        .map_ok(|inserted| inserted.tweet().id);
+    Ok(inserted.try_collect().await?)
+}
+
+/// The first `count` accounts.
+pub(crate) async fn accounts(graph: &SqliteGraph, count: u64) -> Result<Vec<User>> {
+    let ids: Vec<UserId> = (1..=count).map(UserId::new).collect();
+    let users = graph.users(&ids, Deadline::after(PATIENCE)).await?;
+    users
+        .into_iter()
+        .map(|user| user.context("accounts are numbered from 1"))
+        .collect()
+}
+
+/// The real server over the data in a folder, on free ports.
+pub(crate) struct Server {
+    app: RunningApp,
+    dir: PathBuf,
+}
+
+impl Server {
+    /// Starts it with this many threads for requests.
+    pub(crate) async fn start(dir: &Path, workers: usize) -> Result<Self> {
+        let set = |key: &str, value: String| (format!("ROOKERY__{key}"), value);
+        let environment = [
+            set("DATA_DIR", dir.display().to_string()),
+            set("HTTP__ADDR", "127.0.0.1:0".to_owned()),
+            set("HTTP__WORKERS", workers.to_string()),
+            set("INTERNAL__ADDR", "127.0.0.1:0".to_owned()),
+        ];
+        let settings = runtime::Settings::load(None, environment.into_iter()).map_err(|errors| anyhow!("{errors}"))?;
+        let app = all_in_one::start(settings, StartOptions::default()).await?;
+        Ok(Self {
+            app,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.app.public_addr
+    }
+
+    /// How many timelines it holds.
+    pub(crate) async fn timelines(&self) -> Result<u64> {
+        Ok(self.app.timeline_stats().await?.timelines)
+    }
+
+    /// Tokens for accounts without a password, as an operator could print them.
+    pub(crate) fn tokens(&self, users: &[User]) -> Result<Vec<String>> {
+        let key = std::fs::read_to_string(self.dir.join("signing-key.pem"))?;
+        let issuer = TokenIssuer::new(&key, Arc::new(SystemClock))?;
+        Ok(users.iter().map(|user| issuer.issue(user, 0).token).collect())
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(self) -> Result<()> {
+        Ok(self.app.shutdown().await?)
+    }
+}
