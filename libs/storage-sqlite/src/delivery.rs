@@ -40,8 +40,9 @@ impl Default for DeliveryOptions {
 
 /// Delivery records on `SQLite`. One process has it open at a time.
 pub struct SqliteDeliveries {
-    writer: Writer<()>,
+    /// Before the writer, so that they close before it: whoever closes last folds the WAL into the file.
     readers: Readers,
+    writer: Writer<()>,
 }
 
 impl SqliteDeliveries {

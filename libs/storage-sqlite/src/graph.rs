@@ -52,8 +52,9 @@ impl Default for GraphOptions {
 
 /// The follow graph on `SQLite`. One process has it open at a time.
 pub struct SqliteGraph {
-    writer: Writer<()>,
+    /// Before the writer, so that they close before it: whoever closes last folds the WAL into the file.
     readers: Readers,
+    writer: Writer<()>,
     followers: Arc<Followers>,
     clock: Arc<dyn Clock>,
 }
@@ -71,8 +72,8 @@ impl SqliteGraph {
         let readers = Readers::open(STORE, &path, options.readers.max(1)).map_err(sqlite)?;
         let writer = Writer::spawn(STORE, connection, (), options.queue_bound);
         Ok(Arc::new(Self {
-            writer,
             readers,
+            writer,
             followers,
             clock,
         }))

@@ -66,8 +66,9 @@ impl TweetOptions {
 
 /// Tweets and their event log on `SQLite`. One process has it open at a time.
 pub struct SqliteTweets {
-    writer: Writer<WriterState>,
+    /// Before the writer, so that they close before it: whoever closes last folds the WAL into the file.
     readers: Readers,
+    writer: Writer<WriterState>,
     tails: Arc<Tails>,
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
