@@ -15,30 +15,30 @@ use tempfile::TempDir;
 const GIVE_UP: Duration = Duration::from_secs(90);
 
 /// A folder to run in. The data go into `data` in it.
-pub struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
 
     /// A file with this content.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         fs::write(&path, content).unwrap();
         path
     }
 
     /// The program with the ports left to the system.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
         command
             .current_dir(self.path())
@@ -48,12 +48,12 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         run(self.command().args(arguments))
     }
 
     /// Starts the program and waits until it says where it listens.
-    pub fn start(&self) -> Rookery {
+    pub(crate) fn start(&self) -> Rookery {
         let log = self.path().join("log");
         let stderr = File::options().create(true).append(true).open(&log).unwrap();
         let mut process = self.command().stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
@@ -84,13 +84,13 @@ impl Place {
 }
 
 /// A command that has ended.
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-pub fn run(command: &mut Command) -> Ended {
+pub(crate) fn run(command: &mut Command) -> Ended {
     let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
     Ended {
         code: status.code(),
@@ -102,14 +102,14 @@ pub fn run(command: &mut Command) -> Ended {
 impl Ended {
     /// What it printed; it must have succeeded.
     #[track_caller]
-    pub fn succeeded(self) -> String {
+    pub(crate) fn succeeded(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         self.stdout
     }
 
     /// What it complained of: a few sentences, no backtrace.
     #[track_caller]
-    pub fn failed_with(self, code: i32) -> String {
+    pub(crate) fn failed_with(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
         assert!(
             self.stderr.starts_with("rookery: ") || self.stderr.contains("\nrookery: "),
@@ -124,27 +124,27 @@ impl Ended {
 }
 
 /// The running program. Killed when dropped.
-pub struct Rookery {
+pub(crate) struct Rookery {
     process: Child,
-    pub banner: Vec<String>,
+    pub(crate) banner: Vec<String>,
     log: PathBuf,
 }
 
 impl Rookery {
     /// Where it listens, as it said.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         let (_, rest) = self.banner[0].split_once("listens on ").unwrap();
         rest.split_once(',').unwrap().0
     }
 
     /// What it has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits for a line in its log.
     #[track_caller]
-    pub fn logs(&self, what: &str) {
+    pub(crate) fn logs(&self, what: &str) {
         let give_up = Instant::now() + GIVE_UP;
         while !self.log().contains(what) {
             assert!(Instant::now() < give_up, "{what:?} was not logged: {}", self.log());
@@ -152,23 +152,23 @@ impl Rookery {
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    pub fn kill_9(mut self) {
+    pub(crate) fn kill_9(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Ctrl-C.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     }
 
     /// Waits for its end.
-    pub fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(mut self) -> ExitStatus {
         let give_up = Instant::now() + GIVE_UP;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -180,7 +180,7 @@ impl Rookery {
     }
 
     /// One request with curl.
-    pub fn request(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn request(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--max-time", "60", "-w", "\n%{http_code}", "-X", method]);
         if let Some(token) = token {
@@ -199,14 +199,14 @@ impl Rookery {
 
     /// A request that must succeed.
     #[track_caller]
-    pub fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Value {
         let (status, answer) = self.request(method, path, token, body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
 
     /// Signs up and logs in: id and token.
-    pub fn sign_up(&self, handle: &str) -> (String, String) {
+    pub(crate) fn sign_up(&self, handle: &str) -> (String, String) {
         let credentials = serde_json::json!({"handle": handle, "password": "correct horse"});
         let user = self.ask("POST", "/v1/users", None, Some(&credentials));
         let session = self.ask("POST", "/v1/sessions", None, Some(&credentials));
@@ -214,7 +214,7 @@ impl Rookery {
     }
 
     /// The texts of somebody's home timeline, newest first.
-    pub fn home(&self, token: &str) -> Vec<String> {
+    pub(crate) fn home(&self, token: &str) -> Vec<String> {
         let page = self.ask("GET", "/v1/timelines/home?limit=100", Some(token), None);
         page["tweets"]
             .as_array()
@@ -232,7 +232,7 @@ impl Drop for Rookery {
     }
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value
         .as_str()
         .unwrap_or_else(|| panic!("{value} is no string"))

@@ -1,0 +1,11 @@
+//! The program `rookery` as its users meet it: started, stopped, killed, and given commands.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
+mod crash;
+mod first_run;
+mod import;
+mod migrate;
+mod rookery;
+mod start;
+mod stop;
+mod token;
