@@ -19,6 +19,9 @@ const KINDS: [(i64, GraphChangeKind); 8] = [
     (8, GraphChangeKind::SessionsRevoked),
 ];
 
+/// Changes that one write may drop: enough to keep up, few enough not to be felt.
+const PRUNED_AT_ONCE: usize = 4;
+
 /// Takes the next place for a change, and drops a few that are older than a week.
 pub(super) fn append(
     connection: &Connection,
@@ -28,12 +31,20 @@ pub(super) fn append(
     target: UserId,
     now_ms: u64,
 ) -> rusqlite::Result<GraphChange> {
-    connection
-        .prepare_cached(
-            "DELETE FROM changes WHERE position IN
-                 (SELECT position FROM (SELECT position, at_ms FROM changes ORDER BY position LIMIT 4) WHERE at_ms < ?1)",
-        )?
-        .execute([sql::column(now_ms.saturating_sub(KEPT_MS))])?;
+    let change = insert(connection, actor, version, kind, target, now_ms)?;
+    prune(connection, now_ms, PRUNED_AT_ONCE)?;
+    Ok(change)
+}
+
+/// Takes the next place for a change.
+pub(super) fn insert(
+    connection: &Connection,
+    actor: UserId,
+    version: ActorVersion,
+    kind: GraphChangeKind,
+    target: UserId,
+    now_ms: u64,
+) -> rusqlite::Result<GraphChange> {
     let code = KINDS.iter().find(|(_, known)| *known == kind).map(|(code, _)| *code);
     connection
         .prepare_cached("INSERT INTO changes (actor, version, kind, target, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -52,6 +63,19 @@ pub(super) fn append(
         kind,
         target,
     })
+}
+
+/// Drops some of those that are older than a week, at most `limit`. The newest stays, so that its position is not
+/// given again.
+pub(super) fn prune(connection: &Connection, now_ms: u64, limit: usize) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM changes WHERE position IN
+                 (SELECT position FROM (SELECT position, at_ms FROM changes ORDER BY position LIMIT ?2) WHERE at_ms < ?1)
+             AND position < (SELECT max(position) FROM changes)",
+        )?
+        .execute((sql::column(now_ms.saturating_sub(KEPT_MS)), bound(limit as u64)))?;
+    Ok(())
 }
 
 /// Changes after a position, oldest first.

@@ -43,6 +43,8 @@ impl Followers {
             followers.push(row.get(1)?);
         }
         lists.install(current, &followers);
+        // The scan has filled the connection's cache with what is not needed again.
+        connection.execute_batch("PRAGMA shrink_memory")?;
         Ok(lists)
     }
 

@@ -43,13 +43,14 @@ CREATE TABLE blocks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blocks_by_target ON blocks (target, actor) WHERE present = 1;
 
+-- The newest row is never removed, so positions are never given again.
 CREATE TABLE changes (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    position INTEGER PRIMARY KEY,
     actor INTEGER NOT NULL, version INTEGER NOT NULL, kind INTEGER NOT NULL, target INTEGER NOT NULL,
     at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE idempotency (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER PRIMARY KEY,
     account INTEGER NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL, body_digest BLOB NOT NULL,
     expires_at_ms INTEGER NOT NULL,
     UNIQUE (account, operation, key)
