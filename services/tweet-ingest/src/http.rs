@@ -41,3 +41,23 @@ fn no_such_tweet() -> Problem {
         "There is no tweet with this id, or it has been deleted.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_description_names_what_it_refers_to() {
+        let whole = serde_json::to_value(http_kit::openapi::merge([super::openapi()])).unwrap();
+        let text = whole.to_string();
+        let referred: BTreeSet<_> = text
+            .split("\"$ref\":\"#")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        assert!(referred.contains("/components/schemas/Tweet"), "{referred:?}");
+        for pointer in referred {
+            assert!(whole.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

@@ -126,13 +126,14 @@ impl TweetIngest {
         let id = delete.id;
         let event = self.ports.tweets.delete(delete, deadline).await?;
         // On repeats too: the first attempt may have ended between commit and removal.
-        self.ports.cache.remove(&[id], deadline).await?;
+        let removed = self.ports.cache.remove(&[id], deadline).await;
         if let Some(event) = event
             && let Err(error) = self.ports.log.publish(&[event]).await
         {
             tracing::warn!(tweet = %id, %error, "an event stays in the outbox");
         }
-        Ok(())
+        // Last, since no repeat would announce the deletion; it is acknowledged only when nothing shows the tweet.
+        Ok(removed?)
     }
 }
 
