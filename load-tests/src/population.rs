@@ -9,10 +9,10 @@ use all_in_one::{RunningApp, StartOptions};
 use anyhow::{Context, Result, anyhow};
 use futures::{StreamExt, TryStreamExt, stream};
 use http_kit::TokenIssuer;
-use model::{Author, SystemClock, TweetId, User, UserId, WorkerId};
+use model::{Author, SystemClock, TweetId, UserId, WorkerId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use storage::{Deadline, GraphStore, NewTweet, TweetStore};
+use storage::{Credentials, Deadline, GraphStore, NewTweet, TweetStore};
 use storage_sqlite::{GraphOptions, SqliteGraph, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
 
@@ -93,13 +93,13 @@ pub(crate) async fn make_tweets(store: &SqliteTweets, accounts: u64, count: u64)
 }
 
 /// The first `count` accounts.
-pub(crate) async fn accounts(graph: &SqliteGraph, count: u64) -> Result<Vec<User>> {
-    let ids: Vec<UserId> = (1..=count).map(UserId::new).collect();
-    let users = graph.users(&ids, Deadline::after(PATIENCE)).await?;
-    users
-        .into_iter()
-        .map(|user| user.context("accounts are numbered from 1"))
-        .collect()
+pub(crate) async fn accounts(graph: &SqliteGraph, count: u64) -> Result<Vec<Credentials>> {
+    let mut accounts = Vec::new();
+    for id in (1..=count).map(UserId::new) {
+        let credentials = graph.credentials(id, Deadline::after(PATIENCE)).await?;
+        accounts.push(credentials.context("accounts are numbered from 1")?);
+    }
+    Ok(accounts)
 }
 
 /// The real server over the data in a folder, on free ports.
@@ -137,10 +137,10 @@ impl Server {
     }
 
     /// Tokens for accounts without a password, as an operator could print them.
-    pub(crate) fn tokens(&self, users: &[User]) -> Result<Vec<String>> {
+    pub(crate) fn tokens(&self, accounts: &[Credentials]) -> Result<Vec<String>> {
         let key = std::fs::read_to_string(self.dir.join("signing-key.pem"))?;
         let issuer = TokenIssuer::new(&key, Arc::new(SystemClock))?;
-        Ok(users.iter().map(|user| issuer.issue(user, 0).token).collect())
+        Ok(users.iter().map(|user| issuer.issue(user, 1).token).collect())
     }
 
     /// Ends it.
