@@ -16,7 +16,7 @@ pub use line::{BadLine, MAX_NUMBER};
 use lines::{Line, Lines};
 
 /// Edges in a batch. A batch is one commit, which other writes wait for, and one line of the control socket.
-pub const BATCH_EDGES: usize = 10_000;
+pub const BATCH_EDGES: usize = 20_000;
 
 /// How many bad lines are told one by one; the rest are counted.
 const BAD_LINES_TOLD: usize = 20;
@@ -273,7 +273,7 @@ mod tests {
         let text = lines.join("\n");
         let mut reports = Vec::new();
         let graph = read(file(text.as_bytes()).path(), |bytes| reports.push(bytes)).unwrap();
-        assert_eq!((graph.edges, graph.batches.len()), (150_000, 15));
+        assert_eq!((graph.edges, graph.batches.len()), (150_000, 8));
         assert!(reports.is_sorted() && reports.len() >= 3);
         assert_eq!(reports.last(), Some(&(text.len() as u64)));
     }

@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -132,50 +132,89 @@ fn what_cannot_be_read_is_a_sentence() {
     assert!(cut.contains("is not a whole gzip file"), "{cut}");
 }
 
+/// A command that is talked through by hand.
+struct Conversation {
+    socket: UnixStream,
+    answers: Lines<BufReader<UnixStream>>,
+}
+
+impl Conversation {
+    fn open(place: &Place) -> Self {
+        let socket = UnixStream::connect(place.data().join("admin.sock")).unwrap();
+        let answers = BufReader::new(socket.try_clone().unwrap()).lines();
+        Self { socket, answers }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.socket.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn answer(&mut self) -> Option<String> {
+        self.answers.next().transpose().unwrap()
+    }
+
+    /// An import of which one batch is in.
+    fn importing(place: &Place) -> Self {
+        let mut conversation = Self::open(place);
+        conversation.say("{\"request\":\"import\",\"source\":\"/some/graph\"}\n");
+        assert_eq!(conversation.answer().unwrap(), r#"{"answer":"ready"}"#);
+        conversation.say("{\"part\":\"edges\",\"edges\":[[1,2],[3,2]]}\n");
+        let imported = conversation.answer().unwrap();
+        assert_eq!(imported, r#"{"answer":"imported","accounts":3,"edges":2}"#);
+        conversation
+    }
+}
+
 #[test]
 fn an_import_whose_sender_dies_ends_with_its_batch_and_is_remembered() {
     let place = Place::new();
     let rookery = place.start();
-    let mut socket = UnixStream::connect(place.data().join("admin.sock")).unwrap();
-    let mut answers = BufReader::new(socket.try_clone().unwrap()).lines();
-    let mut said = |line: &str| {
-        socket.write_all(format!("{line}\n").as_bytes()).unwrap();
-        answers.next().unwrap().unwrap()
-    };
-    assert_eq!(
-        said(r#"{"request":"import","source":"/some/graph"}"#),
-        r#"{"answer":"ready"}"#
-    );
-    let refused = place
-        .run(&["import-graph", place.file("other", "1 2\n").to_str().unwrap()])
-        .failed_with(75);
+    let mut sender = Conversation::importing(&place);
+    let other = place.file("other", "1 2\n");
+    let refused = place.run(&["import-graph", other.to_str().unwrap()]).failed_with(75);
     assert!(refused.contains("another import is under way"), "{refused}");
-    let imported = said(r#"{"part":"edges","edges":[[1,2],[3,2]]}"#);
-    assert_eq!(imported, r#"{"answer":"imported","accounts":3,"edges":2}"#);
-    drop(answers);
-    socket.write_all(br#"{"part":"edges","edges":[[5,6"#).unwrap();
-    drop(socket);
+    sender.say("{\"part\":\"edges\",\"edges\":[[5,6");
+    drop(sender);
 
     rookery.logs("an import stopped at the end of a batch");
     assert_eq!(following_count(&rookery, "u3"), 1);
     assert_eq!(rookery.request("GET", "/v1/users/by-handle/u5", None, None).0, 404);
     rookery.kill_9();
     let rookery = place.start();
-    rookery.logs("/some/graph");
-    assert!(rookery.log().contains("never ended"), "{}", rookery.log());
+    rookery.logs("never ended");
+    assert!(rookery.log().contains("/some/graph"), "{}", rookery.log());
+}
+
+#[test]
+fn an_import_does_not_keep_the_system_from_stopping() {
+    let place = Place::new();
+    let rookery = place.start();
+    let mut sender = Conversation::importing(&place);
+    rookery.interrupt();
+    let refused = sender.answer().unwrap();
+    assert!(
+        refused.contains("shutting down") && refused.contains(r#""exit_code":75"#),
+        "{refused}"
+    );
+    assert_eq!(rookery.wait().code(), Some(0));
+    let rookery = place.start();
+    assert_eq!(following_count(&rookery, "u3"), 1);
 }
 
 #[test]
 fn nonsense_over_the_socket_does_no_harm() {
     let place = Place::new();
     let rookery = place.start();
-    let refused = |line: &str| {
-        let mut socket = UnixStream::connect(place.data().join("admin.sock")).unwrap();
-        socket.write_all(line.as_bytes()).unwrap();
-        let mut answers = BufReader::new(socket).lines();
-        answers.next().is_none()
+    let mut importing = Conversation::importing(&place);
+    let unanswered = |text: &str| {
+        let mut conversation = Conversation::open(&place);
+        conversation.say(text);
+        conversation.answer().is_none()
     };
-    assert!(refused("nonsense\n"));
-    assert!(refused("{\"request\":\"token\"}\n"));
+    assert!(unanswered("nonsense\n"));
+    assert!(unanswered("{\"request\":\"token\"}\n"));
+    importing.say("{\"part\":\"edges\",\"edges\":[[7,7]]}\n");
+    let refused = importing.answer().unwrap();
+    assert!(refused.contains(r#""exit_code":65"#), "{refused}");
     rookery.sign_up("ada");
 }
