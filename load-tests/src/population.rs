@@ -140,7 +140,8 @@ impl Server {
     pub(crate) fn tokens(&self, accounts: &[Credentials]) -> Result<Vec<String>> {
         let key = std::fs::read_to_string(self.dir.join("signing-key.pem"))?;
         let issuer = TokenIssuer::new(&key, Arc::new(SystemClock))?;
-        Ok(users.iter().map(|user| issuer.issue(user, 1).token).collect())
+        let issue = |account: &Credentials| issuer.issue(&account.user, account.credential_version).token;
+        Ok(accounts.iter().map(issue).collect())
     }
 
     /// Ends it.
