@@ -68,7 +68,7 @@ impl SqliteGraph {
             path: path.display().to_string(),
             source,
         };
-        let followers = Arc::new(Followers::load(&connection).map_err(sqlite)?);
+        let followers = Arc::new(Followers::load(&path).map_err(sqlite)?);
         let readers = Readers::open(STORE, &path, options.readers.max(1)).map_err(sqlite)?;
         let writer = Writer::spawn(STORE, connection, (), options.queue_bound);
         Ok(Arc::new(Self {

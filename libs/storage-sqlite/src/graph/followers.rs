@@ -6,9 +6,11 @@
 
 mod list;
 
+use std::path::Path;
+
 use model::{ChunkPlan, UserId};
 use parking_lot::RwLock;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use storage::{ChunksRequest, FollowerPage, FollowerPageRequest};
 
 use list::FollowerList;
@@ -25,8 +27,9 @@ pub(super) struct Followers {
 }
 
 impl Followers {
-    /// Reads the table, in its own order.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    /// Reads the table, in its own order. On a connection of its own, whose small cache goes with it: a scan needs none.
+    pub(super) fn load(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let lists = Self::empty();
         let mut statement =
             connection.prepare("SELECT followee, follower FROM followers ORDER BY followee, follower")?;
@@ -43,8 +46,6 @@ impl Followers {
             followers.push(row.get(1)?);
         }
         lists.install(current, &followers);
-        // The scan has filled the connection's cache with what is not needed again.
-        connection.execute_batch("PRAGMA shrink_memory")?;
         Ok(lists)
     }
 
