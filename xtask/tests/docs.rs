@@ -66,19 +66,22 @@ fn type_names(markdown: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The word that a line of Rust declares as a type, trait, module item or variant.
-fn declared(line: &str) -> Option<&str> {
-    let is_name = |c: char| c.is_ascii_alphanumeric();
-    let words: Vec<&str> = line
-        .split(|c: char| !is_name(c) && c != '_')
-        .filter(|word| !word.is_empty())
-        .collect();
-    let keyword = words
-        .iter()
-        .position(|word| ["struct", "enum", "trait", "type"].contains(word));
-    match keyword {
-        Some(at) => words.get(at + 1).copied(),
-        None => words.first().copied(),
+/// The words that a line of Rust declares: a type, a trait, a variant, or what it takes from the standard library.
+fn declared(line: &str) -> Vec<&str> {
+    let line = line.trim_start();
+    let words = || {
+        line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| !word.is_empty())
+    };
+    let is_keyword = |word: &&str| ["struct", "enum", "trait", "type"].contains(word);
+    if line.starts_with("//") {
+        Vec::new()
+    } else if line.starts_with("use std") {
+        words().collect()
+    } else if words().any(|word| is_keyword(&word)) {
+        words().skip_while(|word| !is_keyword(word)).skip(1).take(1).collect()
+    } else {
+        words().take(1).collect()
     }
 }
 
@@ -91,7 +94,7 @@ fn the_types_that_documents_name_are_declared() {
     let known: BTreeSet<&str> = sources
         .iter()
         .flat_map(|text| text.lines())
-        .filter_map(declared)
+        .flat_map(declared)
         .collect();
     let mut documents = vec![root().join("ARCHITECTURE.md")];
     files(&root().join("docs/decisions"), ".md", &mut documents);
