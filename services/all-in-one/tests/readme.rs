@@ -70,7 +70,7 @@ impl Server {
             public,
             internal,
         };
-        let give_up = Instant::now() + Duration::from_secs(60);
+        let give_up = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect(("127.0.0.1", public)).is_err() {
             assert_eq!(
                 server.process.try_wait().unwrap(),

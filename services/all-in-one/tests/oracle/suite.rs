@@ -54,7 +54,7 @@ impl Setup {
         let dir = tempfile::Builder::new().prefix("rookery-oracle-").tempdir();
         let dir = dir.expect("a folder for the test");
         let system = match self.place {
-            Place::Inside => Located::Inside(InProcess::start(self, dir.path()).await),
+            Place::Inside => Located::Inside(Box::new(InProcess::start(self, dir.path()).await)),
             Place::Outside => Located::Outside(self.start_outside(dir.path()).await),
         };
         Running { system, dir }
@@ -72,8 +72,9 @@ impl Setup {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a test")]
 enum Located {
-    Inside(InProcess),
+    Inside(Box<InProcess>),
     Outside(RookeryProcess),
 }
 
@@ -86,7 +87,7 @@ struct Running {
 impl Running {
     fn system(&self) -> &dyn System {
         match &self.system {
-            Located::Inside(system) => system,
+            Located::Inside(system) => &**system,
             Located::Outside(system) => system,
         }
     }
