@@ -72,7 +72,6 @@ impl Setup {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of them in a test")]
 enum Located {
     Inside(Box<InProcess>),
     Outside(RookeryProcess),
