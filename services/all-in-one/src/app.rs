@@ -16,7 +16,7 @@ use crate::control;
 use crate::data_dir::DataDir;
 use crate::error::StartError;
 use crate::keys::Keys;
-use crate::services::Services;
+use crate::services::{Services, vital};
 use crate::stores::Stores;
 
 /// For questions to the stores while nobody waits for an answer.
@@ -56,7 +56,7 @@ pub struct RunningApp {
     pub internal_addr: SocketAddr,
     banner: String,
     readiness: Arc<Readiness>,
-    /// Cancelled when a server ends, be it by itself.
+    /// Cancelled when a part ends without which the rest is of no use.
     ended: CancellationToken,
     public: Tasks,
     fan_out: Tasks,
@@ -71,47 +71,46 @@ pub struct RunningApp {
 pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningApp, StartError> {
     let clock = options.clock;
     let data_dir = DataDir::lock(&settings.data_dir)?;
-    let (public_listener, public_addr) = listen(settings.http.addr, "ROOKERY__HTTP__ADDR")?;
-    let (internal_listener, internal_addr) = listen(settings.internal.addr, "ROOKERY__INTERNAL__ADDR")?;
+    let listeners = Listeners::bind(&settings)?;
     let first_run = !data_dir.has_key();
     let keys = Keys::load(&settings, &data_dir)?;
     let stores = open_stores(&data_dir, &settings, &clock).await?;
     warn_of_unfinished_imports(&stores).await?;
     let services = Services::wire(&settings, &stores, &keys, Arc::clone(&clock)).await?;
-    let rules = services
-        .follow_graph
-        .delivery_rules(Deadline::after(START_WITHIN))
-        .await?;
+    let deadline = Deadline::after(START_WITHIN);
+    let strategy = services.follow_graph.delivery_rules(deadline).await?.in_force.strategy;
     let banner = Banner {
-        public: public_addr,
-        internal: internal_addr,
+        public: listeners.public_addr,
+        internal: listeners.internal_addr,
         data_dir: &settings.data_dir,
-        strategy: rules.in_force.strategy,
+        strategy,
         first_run,
     };
-    let tasks = || Tasks::new(&CancellationToken::new());
-    let app = RunningApp {
-        public_addr,
-        internal_addr,
-        banner: banner.render(),
-        readiness: Arc::new(Readiness::new()),
-        ended: CancellationToken::new(),
-        public: tasks(),
-        fan_out: tasks(),
-        background: tasks(),
-        internal: tasks(),
-        services,
-        stores,
-        data_dir,
-    };
-    app.services
-        .spawn_background(&app.background, settings.timeline.idle_days, clock);
-    app.services.spawn_fan_out(&app.fan_out);
-    app.serve(&settings, public_listener, internal_listener);
-    app.take_commands();
-    app.readiness.set_ready();
-    tracing::info!(%public_addr, %internal_addr, strategy = rules.in_force.strategy.as_str(), "serving");
+    let app = RunningApp::assemble(&listeners, &banner, services, stores, data_dir);
+    app.run(&settings, listeners, clock);
+    tracing::info!(public = %app.public_addr, internal = %app.internal_addr, strategy = strategy.as_str(), "serving");
     Ok(app)
+}
+
+/// The two ports, bound.
+struct Listeners {
+    public: TcpListener,
+    public_addr: SocketAddr,
+    internal: TcpListener,
+    internal_addr: SocketAddr,
+}
+
+impl Listeners {
+    fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let (public, public_addr) = listen(settings.http.addr, "ROOKERY__HTTP__ADDR")?;
+        let (internal, internal_addr) = listen(settings.internal.addr, "ROOKERY__INTERNAL__ADDR")?;
+        Ok(Self {
+            public,
+            public_addr,
+            internal,
+            internal_addr,
+        })
+    }
 }
 
 impl RunningApp {
@@ -120,7 +119,7 @@ impl RunningApp {
         &self.banner
     }
 
-    /// Waits until a server has ended by itself, which it should not.
+    /// Waits until a part of it has ended by itself, which none should.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
@@ -158,8 +157,41 @@ impl RunningApp {
         }
     }
 
-    fn serve(&self, settings: &Settings, public: TcpListener, internal: TcpListener) {
-        let readiness = Arc::clone(&self.readiness);
+    fn assemble(
+        listeners: &Listeners,
+        banner: &Banner<'_>,
+        services: Services,
+        stores: Stores,
+        data_dir: DataDir,
+    ) -> Self {
+        let tasks = || Tasks::new(&CancellationToken::new());
+        Self {
+            public_addr: listeners.public_addr,
+            internal_addr: listeners.internal_addr,
+            banner: banner.render(),
+            readiness: Arc::new(Readiness::new()),
+            ended: CancellationToken::new(),
+            public: tasks(),
+            fan_out: tasks(),
+            background: tasks(),
+            internal: tasks(),
+            services,
+            stores,
+            data_dir,
+        }
+    }
+
+    fn run(&self, settings: &Settings, listeners: Listeners, clock: Arc<dyn Clock>) {
+        let idle_days = settings.timeline.idle_days;
+        self.services.spawn_background(&self.background, &self.ended);
+        self.services.spawn_idle_sweeps(&self.background, idle_days, clock);
+        self.services.spawn_fan_out(&self.fan_out, &self.ended);
+        self.serve(settings, listeners);
+        self.take_commands();
+        self.readiness.set_ready();
+    }
+
+    fn serve(&self, settings: &Settings, listeners: Listeners) {
         let public_options = server_options(settings);
         let internal_options = ServerOptions {
             workers: 1,
@@ -167,16 +199,14 @@ impl RunningApp {
             ..public_options.clone()
         };
         let public_routes = self.services.public_routes();
-        let internal_routes = self.services.internal_routes(settings, readiness);
-        let ended = self.ended.clone();
+        let internal_routes = self.services.internal_routes(settings, Arc::clone(&self.readiness));
         self.public.spawn("public server", |shutdown| {
-            let serving = http_kit::serve(public, public_options, public_routes, shutdown);
-            until_end("public", serving, ended)
+            let serving = http_kit::serve(listeners.public, public_options, public_routes, shutdown);
+            vital(log_failure("public", serving), &self.ended)
         });
-        let ended = self.ended.clone();
         self.internal.spawn("internal server", |shutdown| {
-            let serving = http_kit::serve(internal, internal_options, internal_routes, shutdown);
-            until_end("internal", serving, ended)
+            let serving = http_kit::serve(listeners.internal, internal_options, internal_routes, shutdown);
+            vital(log_failure("internal", serving), &self.ended)
         });
     }
 
@@ -223,9 +253,7 @@ fn server_options(settings: &Settings) -> ServerOptions {
     }
 }
 
-/// Runs a server, and tells when it has ended, however that came.
-async fn until_end(server: &'static str, serving: impl Future<Output = io::Result<()>>, ended: CancellationToken) {
-    let _tells = ended.drop_guard();
+async fn log_failure(server: &'static str, serving: impl Future<Output = io::Result<()>>) {
     if let Err(error) = serving.await {
         tracing::error!(server, %error, "a server has failed");
     }

@@ -7,6 +7,7 @@
 //!
 //! The socket is for its owner alone, and so needs no password. Lines are bounded, and nobody is waited for for ever.
 
+mod address;
 mod client;
 mod protocol;
 mod server;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use runtime::exit;
 use secrecy::{ExposeSecret, SecretString};
 
+const STORES: [&str; 3] = ["tweets.db", "graph.db", "deliveries.db"];
+
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -78,12 +80,13 @@ impl DataDir {
             Err(TryLockError::Error(source)) => return Err(unusable("it cannot be locked")(source)),
         }
         dir.sign_lock().map_err(unusable("it cannot be written to"))?;
+        dir.reserve_stores().map_err(unusable("it cannot be written to"))?;
         Ok(dir)
     }
 
     /// Whether there is data at `path`.
     pub(crate) fn exists(path: &Path) -> bool {
-        path.join("graph.db").exists()
+        STORES.iter().any(|store| path.join(store).exists())
     }
 
     /// The folder itself.
@@ -133,6 +136,15 @@ impl DataDir {
         file.sync_all()?;
         fs::rename(&unfinished, path)?;
         File::open(&self.path)?.sync_all()
+    }
+
+    /// An empty file is an empty store. Made here, and its WAL after it, a store is readable to its owner alone, also
+    /// where the folder was there before and is open to others.
+    fn reserve_stores(&self) -> io::Result<()> {
+        for store in STORES {
+            private_file(OpenOptions::new().append(true).create(true), &self.path.join(store))?;
+        }
+        Ok(())
     }
 
     fn sign_lock(&self) -> io::Result<()> {
@@ -186,6 +198,7 @@ mod tests {
         drop(first);
         DataDir::lock(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
+        assert_eq!(mode(&path.join("graph.db")), 0o600);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use all_in_one::cli::Cli;
+use all_in_one::cli::{Cli, Command};
 use all_in_one::{StartOptions, commands};
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -14,6 +15,9 @@ use runtime::{Settings, exit};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// How long threads may go on with what nobody waits for any more.
+const LEFT_OVER_WORK: Duration = Duration::from_secs(1);
 
 /// A sentence, and what to exit with.
 type Failure = (String, u8);
@@ -46,15 +50,21 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let settings = load_settings(&cli)?;
     let _log = runtime::init_logging(&settings.log).map_err(failure(exit::USAGE))?;
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    threads.map_err(failure(exit::SOFTWARE))?.block_on(async {
-        match cli.command {
-            Some(command) => {
-                let done = commands::run(&settings, command).await;
-                done.map_err(|error| (error.to_string(), error.exit_code()))
-            }
-            None => serve(settings).await,
+    let threads = threads.map_err(failure(exit::SOFTWARE))?;
+    let outcome = threads.block_on(carry_out(cli.command, settings));
+    // A read that hangs on a disk must not keep the process.
+    threads.shutdown_timeout(LEFT_OVER_WORK);
+    outcome
+}
+
+async fn carry_out(command: Option<Command>, settings: Settings) -> Result<(), Failure> {
+    match command {
+        Some(command) => {
+            let done = commands::run(&settings, command).await;
+            done.map_err(|error| (error.to_string(), error.exit_code()))
         }
-    })
+        None => serve(settings).await,
+    }
 }
 
 fn load_settings(cli: &Cli) -> Result<Settings, Failure> {
@@ -78,7 +88,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     if asked {
         Ok(())
     } else {
-        Err(("a server ended by itself; the log says why".to_owned(), exit::SOFTWARE))
+        Err((
+            "a part of the system ended by itself; the log says which".to_owned(),
+            exit::SOFTWARE,
+        ))
     }
 }
 

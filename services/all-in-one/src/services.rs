@@ -133,20 +133,37 @@ impl Services {
     }
 
     /// Starts fan-out.
-    pub(crate) fn spawn_fan_out(&self, tasks: &Tasks) {
-        tasks.spawn("fan-out", |shutdown| Arc::clone(&self.fan_out).run(shutdown));
+    pub(crate) fn spawn_fan_out(&self, tasks: &Tasks, ended: &CancellationToken) {
+        tasks.spawn("fan-out", |shutdown| {
+            vital(Arc::clone(&self.fan_out).run(shutdown), ended)
+        });
     }
 
     /// Starts what goes on behind requests.
-    pub(crate) fn spawn_background(&self, tasks: &Tasks, idle_days: u32, clock: Arc<dyn Clock>) {
-        tasks.spawn("follow-graph", |shutdown| Arc::clone(&self.follow_graph).run(shutdown));
-        tasks.spawn("timeline-read", |shutdown| {
-            Arc::clone(&self.timeline_read).run(shutdown)
+    pub(crate) fn spawn_background(&self, tasks: &Tasks, ended: &CancellationToken) {
+        tasks.spawn("follow-graph", |shutdown| {
+            vital(Arc::clone(&self.follow_graph).run(shutdown), ended)
         });
+        tasks.spawn("timeline-read", |shutdown| {
+            vital(Arc::clone(&self.timeline_read).run(shutdown), ended)
+        });
+    }
+
+    /// Starts to drop timelines that nobody has read for so long.
+    pub(crate) fn spawn_idle_sweeps(&self, tasks: &Tasks, idle_days: u32, clock: Arc<dyn Clock>) {
         let timelines = Arc::clone(&self.timelines);
         tasks.spawn("idle timelines", move |shutdown| {
             drop_idle(timelines, idle_days, clock, shutdown)
         });
+    }
+}
+
+/// A part without which the rest is of no use: when it ends, however that comes, `ended` tells.
+pub(crate) fn vital<P: Future>(part: P, ended: &CancellationToken) -> impl Future<Output = P::Output> + use<P> {
+    let tells = ended.clone().drop_guard();
+    async move {
+        let _tells = tells;
+        part.await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use storage::ImportCounts;
 use tokio::net::UnixStream;
 
+use super::address::SocketAddress;
 use super::protocol::{Answer, ImportPart, Request};
 use super::wire::{Wire, WireError};
 
@@ -43,7 +44,8 @@ pub(crate) struct Client {
 impl Client {
     /// Connects.
     pub(crate) async fn connect(socket: &Path) -> io::Result<Self> {
-        let stream = UnixStream::connect(socket).await?;
+        let address = SocketAddress::of(socket)?;
+        let stream = UnixStream::connect(address.path()).await?;
         Ok(Self {
             wire: Wire::new(stream),
         })

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::address::SocketAddress;
 use super::protocol::{Answer, ImportPart, Request};
 use super::wire::{Wire, WireError};
 use crate::operations::{self, Accounts, Import, OperationError};
@@ -38,7 +39,7 @@ pub(crate) fn bind(path: &Path) -> io::Result<ControlSocket> {
         _ => {}
     }
     let socket = UnixSocket::new_stream()?;
-    socket.bind(path)?;
+    socket.bind(SocketAddress::of(path)?.path())?;
     // Before it listens, so that nobody else gets in between.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     Ok(ControlSocket {

@@ -1,6 +1,6 @@
 //! The program with the graph in it, those who post and those who read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl World {
         authors.extend(graph.sample(OTHERS, 1));
         let mut world = Self {
             client: Client::new(process.public()),
-            readers: graph.sample(READERS, 2),
+            readers: readers(&graph, &authors),
             accounts: HashMap::new(),
             oracle: Oracle::new(usize::MAX),
             posts: AtomicUsize::new(0),
@@ -290,6 +290,22 @@ impl World {
             .expect("a delivery record")
             .body
     }
+}
+
+/// Half of them follow somebody who posts, half are any.
+fn readers(graph: &Graph, authors: &[u64]) -> Vec<u64> {
+    let authors: HashSet<u64> = authors.iter().copied().collect();
+    let all = graph.sample(usize::MAX, 2);
+    let follows_an_author = |reader: &&u64| graph.following[*reader].iter().any(|author| authors.contains(author));
+    let mut readers: Vec<u64> = all
+        .iter()
+        .filter(follows_an_author)
+        .take(READERS / 2)
+        .copied()
+        .collect();
+    let taken: HashSet<u64> = readers.iter().copied().collect();
+    readers.extend(all.iter().filter(|reader| !taken.contains(reader)).take(READERS / 2));
+    readers
 }
 
 /// Runs a command of the program beside the running one; answers what it prints.

@@ -15,15 +15,29 @@ use tempfile::TempDir;
 const GIVE_UP: Duration = Duration::from_secs(90);
 
 /// A folder to run in. The data go into `data` in it.
-pub(crate) struct Place(TempDir);
+pub(crate) struct Place {
+    path: PathBuf,
+    _removed_with_it: TempDir,
+}
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self::within("place")
+    }
+
+    /// A folder of this name.
+    pub(crate) fn within(name: &str) -> Self {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join(name);
+        fs::create_dir(&path).unwrap();
+        Self {
+            path,
+            _removed_with_it: parent,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 
     pub(crate) fn data(&self) -> PathBuf {

@@ -30,3 +30,12 @@ fn without_such_an_account_or_any_data_it_says_so() {
     let said = place.run(&["token", "--handle", "a b"]).failed_with(64);
     assert!(said.contains("a handle is"), "{said}");
 }
+
+#[test]
+fn a_folder_with_a_very_long_name_is_no_obstacle() {
+    let place = Place::within(&"long-name-".repeat(20));
+    let rookery = place.start();
+    rookery.sign_up("ada");
+    let token = place.run(&["token", "--handle", "ada"]).succeeded();
+    rookery.ask("GET", "/v1/users/me", Some(token.trim_end()), None);
+}
