@@ -19,6 +19,12 @@ pub(crate) fn workspace_root() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
+/// Where cargo builds into, and where else we put what can be made again.
+pub(crate) fn target_dir() -> PathBuf {
+    let configured = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
+    workspace_root().join(configured)
+}
+
 /// Shows what is about to run, as one could type it.
 pub(crate) fn announce(command: &Command) {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();

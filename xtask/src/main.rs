@@ -3,10 +3,16 @@
 //! What takes more than one plain cargo command is here, so that a newcomer, the build server and whoever hunts a bug run
 //! the same thing.
 
+mod account;
 mod bench;
 mod cargo;
 mod config_docs;
 mod doc_check;
+mod interrupts;
+mod ports;
+mod postgres;
+mod redis;
+mod servers;
 mod test;
 mod tools;
 
@@ -29,6 +35,8 @@ struct Arguments {
 enum Command {
     /// Run all tests, documentation and README included, and print totals.
     Test(test::TestArguments),
+    /// Start a PostgreSQL and a Redis for tests, and end them after a command or at Ctrl-C.
+    Servers(servers::ServersArguments),
     /// Run the commands of README.md as a reader would paste them.
     DocCheck,
     /// Write docs/configuration.md anew, from config/rookery.toml.
@@ -40,6 +48,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
+        Command::Servers(arguments) => servers::run(&arguments),
         Command::DocCheck => doc_check::run(),
         Command::ConfigDocs => config_docs::run(),
         Command::Bench(arguments) => bench::run(&arguments),

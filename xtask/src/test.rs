@@ -10,6 +10,8 @@ use std::{fs, io};
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::interrupts::Interrupts;
+use crate::servers::TestServers;
 use crate::{cargo, tools};
 use totals::Totals;
 
@@ -28,14 +30,17 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     println!("xtask: unit, integration and documentation tests of every crate, the commands of README.md among them");
     tools::ensure(&tools::Curl)?;
     let graph = announce_graph(arguments)?;
-    let (status, totals) = cargo_test(arguments, graph)?;
+    let interrupts = Interrupts::listen()?;
+    let servers = TestServers::start()?;
+    let (status, totals) = cargo_test(arguments, graph, &servers, &interrupts)?;
+    drop(servers);
     println!();
     announce_graph(arguments)?;
     if !status.success() && totals.failed == 0 {
         println!("cargo failed before, or besides, running tests ({status})");
     }
     println!("{totals}");
-    Ok(cargo::exit_code(status))
+    Ok(interrupts.exit_code().unwrap_or_else(|| cargo::exit_code(status)))
 }
 
 /// Says which graph is used, loudly if none is; answers its full path, since tests run in folders of their own.
@@ -49,19 +54,23 @@ fn announce_graph(arguments: &TestArguments) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn cargo_test(arguments: &TestArguments, graph: Option<PathBuf>) -> Result<(ExitStatus, Totals)> {
+fn cargo_test(
+    arguments: &TestArguments,
+    graph: Option<PathBuf>,
+    servers: &TestServers,
+    interrupts: &Interrupts,
+) -> Result<(ExitStatus, Totals)> {
     let mut command = cargo::command();
     command.args(["test", "--workspace", "--no-fail-fast"]);
     command.args(&arguments.filter);
     command.envs(graph.map(|path| ("ROOKERY_TEST_GRAPH", path)));
+    command.envs(servers.variables());
     cargo::announce(&command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cargo could not be started")?;
+    let mut child = interrupts.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("the child's output was asked for")?;
     let totals = pass_on(BufReader::new(output), io::stdout().lock())?;
     let status = child.wait().context("cargo was lost")?;
+    interrupts.forget();
     Ok((status, totals))
 }
 

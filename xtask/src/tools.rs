@@ -4,14 +4,24 @@
 //! nothing is installed before it is needed.
 
 mod curl;
+mod haproxy;
 mod packages;
+mod postgres;
+mod redis;
+mod setpriv;
+mod valkey;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 pub(crate) use curl::Curl;
+pub(crate) use haproxy::HaProxy;
+pub(crate) use postgres::Postgres;
+pub(crate) use redis::Redis;
+pub(crate) use setpriv::SetPriv;
+pub(crate) use valkey::Valkey;
 
 /// A program.
 pub(crate) trait Tool {
@@ -34,10 +44,10 @@ pub(crate) trait Tool {
 pub(crate) fn ensure(tool: &dyn Tool) -> Result<PathBuf> {
     let (name, purpose) = (tool.name(), tool.purpose());
     if let Some(path) = tool.find() {
-        println!("xtask: {name} found: {}", path.display());
+        eprintln!("xtask: {name} found: {}", path.display());
         return Ok(path);
     }
-    println!("xtask: {name} is needed {purpose} and not there: installing it");
+    eprintln!("xtask: {name} is needed {purpose} and not there: installing it");
     tool.install()
         .with_context(|| format!("{name} is needed {purpose} and could not be installed: please install it by hand"))?;
     match tool.find() {
@@ -46,11 +56,26 @@ pub(crate) fn ensure(tool: &dyn Tool) -> Result<PathBuf> {
     }
 }
 
+/// Finds a tool that one can do without, or installs it; says loudly that it is missing where neither can be done.
+pub(crate) fn ensure_optional(tool: &dyn Tool) -> Option<PathBuf> {
+    ensure(tool)
+        .inspect_err(|error| eprintln!("xtask: !!! SKIPPED: what needs {}: {error:#}", tool.name()))
+        .ok()
+}
+
 /// The first program of this name in the folders of `PATH`.
 fn on_path(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     env::split_paths(&folders)
         .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}
+
+/// A server's program is often where only root's `PATH` leads.
+fn in_system_folders(name: &str) -> Option<PathBuf> {
+    ["/usr/sbin", "/usr/local/sbin", "/sbin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
         .find(|program| program.is_file())
 }
 

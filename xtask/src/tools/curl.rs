@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Tool, packages};
+use super::Tool;
+use super::packages::{self, Package};
 
 /// What README's commands call.
 pub(crate) struct Curl;
@@ -17,6 +18,6 @@ impl Tool for Curl {
     }
 
     fn install(&self) -> Result<()> {
-        packages::install("curl")
+        packages::install(&Package::everywhere("curl"))
     }
 }

@@ -1,5 +1,6 @@
 //! The system's package manager.
 
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,39 +8,93 @@ use anyhow::{Context, Result, bail};
 
 use super::on_path;
 
-/// Package managers, and how each installs a package without asking.
-const MANAGERS: [(&str, &[&str]); 4] = [
-    ("apt-get", &["install", "--yes", "--no-install-recommends"]),
-    ("dnf", &["install", "--assumeyes"]),
-    ("apk", &["add"]),
-    ("brew", &["install"]),
+/// What one package is called by each manager that has it.
+pub(super) struct Package {
+    pub(super) apt: Option<&'static str>,
+    pub(super) dnf: Option<&'static str>,
+    pub(super) apk: Option<&'static str>,
+    pub(super) brew: Option<&'static str>,
+}
+
+impl Package {
+    /// A package that has this name everywhere.
+    pub(super) const fn everywhere(name: &'static str) -> Self {
+        Self {
+            apt: Some(name),
+            dnf: Some(name),
+            apk: Some(name),
+            brew: Some(name),
+        }
+    }
+}
+
+/// A package manager: how it installs a package without asking.
+struct Manager {
+    program: &'static str,
+    arguments: &'static [&'static str],
+    name_of: fn(&Package) -> Option<&'static str>,
+}
+
+const MANAGERS: [Manager; 4] = [
+    Manager {
+        program: "apt-get",
+        arguments: &[
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            "install",
+            "--yes",
+            "--no-install-recommends",
+        ],
+        name_of: |package| package.apt,
+    },
+    Manager {
+        program: "dnf",
+        arguments: &["install", "--assumeyes"],
+        name_of: |package| package.dnf,
+    },
+    Manager {
+        program: "apk",
+        arguments: &["add"],
+        name_of: |package| package.apk,
+    },
+    Manager {
+        program: "brew",
+        arguments: &["install"],
+        name_of: |package| package.brew,
+    },
 ];
 
 /// Installs a package, as root where that is needed and possible without a password.
-pub(super) fn install(package: &str) -> Result<()> {
-    let Some((manager, arguments)) = MANAGERS.iter().find(|(name, _)| on_path(name).is_some()) else {
+pub(super) fn install(package: &Package) -> Result<()> {
+    let Some(manager) = MANAGERS.iter().find(|manager| on_path(manager.program).is_some()) else {
         bail!("none of the package managers known here is installed");
     };
-    if *manager == "apt-get" {
-        run(as_root(manager)?.arg("update"))?;
+    let program = manager.program;
+    let name = (manager.name_of)(package).with_context(|| format!("{program} has no such package"))?;
+    if program == "apt-get"
+        && let Err(error) = run(as_root(program)?.arg("update"))
+    {
+        eprintln!("xtask: {error:#}: going on with the lists that are there");
     }
-    let mut command = if *manager == "brew" {
-        Command::new(manager)
+    let mut command = if program == "brew" {
+        Command::new(program)
     } else {
-        as_root(manager)?
+        as_root(program)?
     };
-    run(command.args(*arguments).arg(package))
+    run(command.args(manager.arguments).arg(name))
 }
 
 fn as_root(program: &str) -> Result<Command> {
-    if output_of("id", &["-u"]).as_deref() == Some("0") {
-        return Ok(Command::new(program));
+    if rustix::process::geteuid().is_root() {
+        let mut command = Command::new(program);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        return Ok(command);
     }
     if output_of("sudo", &["-n", "true"]).is_none() {
         bail!("{program} needs root, and sudo wants a password");
     }
     let mut command = Command::new("sudo");
-    command.args(["-n", program]);
+    command.args(["-n", "env", "DEBIAN_FRONTEND=noninteractive", program]);
     Ok(command)
 }
 
@@ -54,9 +109,14 @@ fn output_of(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-fn run(command: &mut Command) -> Result<()> {
-    println!("xtask: {command:?}");
-    let status = command.status().with_context(|| format!("{command:?}"))?;
+/// Runs a command that must succeed. What it prints is no output of ours.
+pub(super) fn run(command: &mut Command) -> Result<()> {
+    eprintln!("xtask: {command:?}");
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .status()
+        .with_context(|| format!("{command:?}"))?;
     if !status.success() {
         bail!("{command:?} failed: {status}");
     }
