@@ -13,6 +13,7 @@ mod ports;
 mod postgres;
 mod redis;
 mod servers;
+mod stack;
 mod test;
 mod tools;
 
@@ -37,6 +38,8 @@ enum Command {
     Test(test::TestArguments),
     /// Start a PostgreSQL and a Redis for tests, and end them after a command or at Ctrl-C.
     Servers(servers::ServersArguments),
+    /// Run the whole production shape on this machine: all services behind a load balancer.
+    Stack(stack::StackArguments),
     /// Run the commands of README.md as a reader would paste them.
     DocCheck,
     /// Write docs/configuration.md anew, from config/rookery.toml.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Servers(arguments) => servers::run(&arguments),
+        Command::Stack(arguments) => stack::run(&arguments),
         Command::DocCheck => doc_check::run(),
         Command::ConfigDocs => config_docs::run(),
         Command::Bench(arguments) => bench::run(&arguments),

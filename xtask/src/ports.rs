@@ -24,6 +24,11 @@ pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
+/// Whether nobody listens there.
+pub(crate) fn is_free(port: u16) -> bool {
+    bind(port).is_some()
+}
+
 fn bind(port: u16) -> Option<(u16, TcpListener)> {
     let everywhere = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok()?;
     Some((port, everywhere))

@@ -1,6 +1,7 @@
 //! A PostgreSQL server of our own: how it is made, how it is started, when it answers.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,11 +26,12 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// A server that has its files in `folder`; nothing is done yet, but programs that are missing are installed.
-    pub(crate) fn new(folder: PathBuf, port: u16, password: String) -> Result<Self> {
+    /// A server that runs as `account` and has its files in `folder`. Nothing is done yet, but programs that are missing are
+    /// installed.
+    pub(crate) fn new(account: Account, folder: PathBuf, port: u16, password: String) -> Result<Self> {
         Ok(Self {
             server: tools::ensure(&tools::Postgres)?,
-            account: Account::for_postgres()?,
+            account,
             folder,
             port,
             password,
@@ -56,8 +58,15 @@ impl Postgres {
             "--encoding=UTF8".to_owned(),
             "--locale=C".to_owned(),
         ];
-        self.run(arguments.into())?;
+        self.run(arguments.into(), "")?;
         fs::remove_file(&password_file).context("the password's file")
+    }
+
+    /// Makes a database. The server must not run.
+    pub(crate) fn create_database(&self, name: &str) -> Result<()> {
+        let data = self.data().display().to_string();
+        let arguments = [&self.program("postgres"), "--single", "-D", &data, "postgres"].map(str::to_owned);
+        self.run(arguments.into(), &format!("CREATE DATABASE {name}\n"))
     }
 
     /// The command line that runs it in the foreground.
@@ -99,16 +108,24 @@ impl Postgres {
     }
 
     /// Runs one of its programs; what it prints matters only when it fails.
-    fn run(&self, arguments: Vec<String>) -> Result<()> {
+    fn run(&self, arguments: Vec<String>, input: &str) -> Result<()> {
         let arguments = self.account.wrap(arguments);
-        let output = Command::new(&arguments[0])
+        let mut child = Command::new(&arguments[0])
             .args(&arguments[1..])
             .current_dir(Path::new("/"))
-            .stdin(Stdio::null())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
             .with_context(|| arguments.join(" "))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+        if let Some(mut pipe) = child.stdin.take() {
+            // One that has ended without reading tells why below.
+            let _ = pipe.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().with_context(|| arguments.join(" "))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        // PostgreSQL's single-user mode ends with success whatever it was told.
+        if !output.status.success() || said.contains("ERROR:") {
             bail!("{} failed ({}): {said}", arguments.join(" "), output.status);
         }
         Ok(())

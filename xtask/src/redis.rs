@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -37,28 +37,36 @@ impl Redis {
         std::iter::once(server).chain(rest).collect()
     }
 
-    /// Whether it answers, and has read its files.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.ask("PING").is_ok_and(|answer| answer.starts_with("+PONG"))
-    }
-
-    /// Sends one command and returns its answer as it is on the wire, of which the first few kilobytes.
-    pub(crate) fn ask(&self, command: &str) -> Result<String> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("Redis does not answer")?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
-        let mut answer = Vec::new();
-        stream
-            .take(16_384)
-            .read_to_end(&mut answer)
-            .context("Redis does not answer")?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// Its URL.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
+}
+
+/// Succeeds if there is a server that answers, and has read its files.
+pub(crate) fn ping(address: SocketAddr) -> Result<()> {
+    let answer = ask(address, "PING")?;
+    if !answer.starts_with("+PONG") {
+        bail!("{}", answer.lines().next().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Sends one command and returns its answer as it is on the wire, of which the first few kilobytes.
+pub(crate) fn ask(address: SocketAddr, command: &str) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("nobody listens")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream
+        .take(16_384)
+        .read_to_end(&mut answer)
+        .context("Redis does not answer")?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

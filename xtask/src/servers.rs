@@ -14,9 +14,10 @@ use clap::Args;
 use rand::RngExt;
 use tempfile::TempDir;
 
+use crate::account::Account;
 use crate::interrupts::Interrupts;
 use crate::postgres::Postgres;
-use crate::redis::Redis;
+use crate::redis::{self, Redis};
 use crate::{cargo, ports, tools};
 use server::{End, Server};
 
@@ -102,7 +103,7 @@ type Variables = Vec<(&'static str, String)>;
 
 fn start_postgres(folder: &Path, port: u16, variables: &mut Variables) -> Result<Server> {
     let password = format!("{:032x}", rand::rng().random::<u128>());
-    let postgres = Postgres::new(folder.join("postgres"), port, password)?;
+    let postgres = Postgres::new(Account::for_postgres()?, folder.join("postgres"), port, password)?;
     postgres.create()?;
     let log = folder.join("postgres.log");
     let mut server = Server::start("PostgreSQL", &postgres.arguments(), log, End::AtOnce)?;
@@ -122,7 +123,7 @@ fn start_redis(folder: &Path, port: u16, variables: &mut Variables) -> Result<Se
     fs::create_dir(&redis.folder).context("a temporary folder")?;
     let arguments = redis.arguments(&[("--save", ""), ("--appendonly", "no")]);
     let mut server = Server::start("Redis", &arguments, folder.join("redis.log"), End::Gently)?;
-    server.wait_until(|| redis.is_ready())?;
+    server.wait_until(|| redis::ping(redis.address()).is_ok())?;
     variables.push(("ROOKERY_TEST_REDIS_URL", redis.url()));
     Ok(server)
 }

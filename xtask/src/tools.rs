@@ -64,7 +64,7 @@ pub(crate) fn ensure_optional(tool: &dyn Tool) -> Option<PathBuf> {
 }
 
 /// The first program of this name in the folders of `PATH`.
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     env::split_paths(&folders)
         .map(|folder| folder.join(name))
