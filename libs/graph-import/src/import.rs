@@ -1,0 +1,128 @@
+//! The import itself.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use runtime::exit;
+use storage::ImportCounts;
+
+use crate::graph_file::{self, BadLines, GraphFileError, ParsedGraph};
+use crate::progress::Progress;
+
+/// Where the edges go.
+pub trait ImportTarget {
+    /// Why a batch was not taken.
+    type Error: Error + 'static;
+
+    /// Commits a batch. Edges that stand are left as they are.
+    fn add(&mut self, batch: Vec<(u64, u64)>) -> impl Future<Output = Result<ImportCounts, Self::Error>>;
+
+    /// Ends the import.
+    fn end(self) -> impl Future<Output = Result<(), Self::Error>>;
+}
+
+/// Why a file was not imported, or not whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportFailure<E: Error + 'static> {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] GraphFileError),
+    /// The file has bad lines.
+    #[error("nothing was imported: {} has bad lines ({count} of them). Correct them, or leave them out with --skip-bad", path.display())]
+    BadLines {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: u64,
+    },
+    /// It did not begin, or did not end.
+    #[error(transparent)]
+    Target(E),
+    /// It ended early.
+    #[error("{source}. {done} of {edges} edges are imported; run the import again to finish it")]
+    Stopped {
+        /// Edges that are in the store.
+        done: u64,
+        /// Edges of the file.
+        edges: u64,
+        /// Why.
+        #[source]
+        source: E,
+    },
+}
+
+impl<E: Error + 'static> ImportFailure<E> {
+    /// What the process exits with.
+    pub fn exit_code(&self, of_target: impl FnOnce(&E) -> u8) -> u8 {
+        match self {
+            Self::File(GraphFileError::Open { .. } | GraphFileError::Folder { .. }) => exit::NO_INPUT,
+            Self::File(GraphFileError::Read { .. }) => exit::IO_ERROR,
+            Self::File(GraphFileError::BadGzip { .. }) | Self::BadLines { .. } => exit::DATA_ERROR,
+            Self::Target(error) | Self::Stopped { source: error, .. } => of_target(error),
+        }
+    }
+}
+
+/// Checks `file`, begins with its name, by which an unfinished import is remembered, and takes over its edges. Prints what
+/// came of it.
+pub async fn import_graph<T: ImportTarget>(
+    file: &Path,
+    skip_bad: bool,
+    begin: impl AsyncFnOnce(String) -> Result<T, T::Error>,
+) -> Result<(), ImportFailure<T::Error>> {
+    let started = Instant::now();
+    let graph = read(file)?;
+    report(&graph.bad);
+    if graph.bad.count > 0 && !skip_bad {
+        return Err(ImportFailure::BadLines {
+            path: file.to_owned(),
+            count: graph.bad.count,
+        });
+    }
+    let name = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let edges = graph.edges;
+    let mut target = begin(name.display().to_string()).await.map_err(ImportFailure::Target)?;
+    let made = take_over(&mut target, graph).await?;
+    target.end().await.map_err(ImportFailure::Target)?;
+    let ImportCounts { accounts, edges: new } = made;
+    let (stood, seconds) = (edges - new, started.elapsed().as_secs_f64());
+    println!("{accounts} accounts made, {new} edges made, {stood} edges stood already, in {seconds:.1} s");
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<ParsedGraph, GraphFileError> {
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut progress = Progress::bytes("checking", bytes);
+    graph_file::read(file, |done| progress.set(done))
+}
+
+fn report(bad: &BadLines) {
+    for (number, what) in &bad.first {
+        eprintln!("line {number}: {what}");
+    }
+    if bad.untold() > 0 {
+        eprintln!("and {} more bad lines", bad.untold());
+    }
+}
+
+async fn take_over<T: ImportTarget>(
+    target: &mut T,
+    graph: ParsedGraph,
+) -> Result<ImportCounts, ImportFailure<T::Error>> {
+    let mut progress = Progress::edges("importing", graph.edges);
+    let (mut made, mut done) = (ImportCounts::default(), 0);
+    for batch in graph.batches {
+        let edges_of_batch = batch.len() as u64;
+        let counts = target.add(batch).await.map_err(|source| ImportFailure::Stopped {
+            done,
+            edges: graph.edges,
+            source,
+        })?;
+        made.accounts += counts.accounts;
+        made.edges += counts.edges;
+        done += edges_of_batch;
+        progress.set(done);
+    }
+    Ok(made)
+}
