@@ -13,7 +13,7 @@ mod tests;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -65,6 +65,9 @@ pub struct Http {
     pub workers: Option<NonZeroUsize>,
     /// How long a request may take, in milliseconds.
     pub request_timeout_ms: u64,
+    /// How long a stopping process goes on taking requests after it has said that it is not ready, in milliseconds: as
+    /// long as a load balancer takes to notice.
+    pub drain_delay_ms: u64,
 }
 
 /// The port for operators and the platform.
@@ -115,11 +118,13 @@ impl Timeline {
 }
 
 /// The production store.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Postgres {
     /// `postgres://user:password@host/database`.
     pub url: Option<SecretString>,
+    /// Connections of one process, at most.
+    pub max_connections: NonZeroUsize,
 }
 
 /// Timelines and caches in production.
@@ -131,11 +136,13 @@ pub struct Redis {
 }
 
 /// The event stream in production.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Events {
     /// As `redis.url`, which is used when absent.
     pub redis_url: Option<SecretString>,
+    /// Streams that the events are spread over, by author. The same for all processes; only ever raised.
+    pub partitions: NonZeroU16,
 }
 
 /// The follow graph, and where its service is.
@@ -263,6 +270,7 @@ impl Default for Http {
             addr: loopback(8080),
             workers: None,
             request_timeout_ms: 3_000,
+            drain_delay_ms: 0,
         }
     }
 }
@@ -284,6 +292,24 @@ impl Default for Timeline {
             crossing_margin_ms: 500,
             memory_mib: 4_096,
             idle_days: 30,
+        }
+    }
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            url: None,
+            max_connections: NonZeroUsize::MIN.saturating_add(15),
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            redis_url: None,
+            partitions: NonZeroU16::MIN.saturating_add(7),
         }
     }
 }

@@ -1,0 +1,215 @@
+//! A process that serves, until it is asked to end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use http_kit::{AdminToken, Limits, RateLimits, Readiness, ServerOptions};
+use runtime::{Settings, Tasks};
+use tokio_util::sync::CancellationToken;
+
+use crate::Listeners;
+
+// Together less than 30 s, after which platforms kill; the stores have the rest.
+const DRAIN_REQUESTS: Duration = Duration::from_secs(8);
+const END_SERVERS: Duration = Duration::from_secs(10);
+const END_WORK: Duration = Duration::from_secs(8);
+const END_BACKGROUND: Duration = Duration::from_secs(5);
+
+/// Registers routes.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// When a task is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// With the requests: it takes something from outside.
+    Requests,
+    /// After the requests: it finishes what it has in hand.
+    Work,
+    /// Last: others may need it until then.
+    Background,
+}
+
+/// What a process serves.
+pub struct Wiring {
+    /// What the world sees; there must be a public port for it.
+    pub public: Option<Routes>,
+    /// What operators and other services see, beside health.
+    pub internal: Routes,
+}
+
+/// Parts of the process did not end in time. What they had acknowledged is durable all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("did not end in time: {}", .0.join(", "))]
+pub struct Overdue(pub Vec<&'static str>);
+
+/// A running process. To be ended by [`Process::shutdown`]; dropping it leaves its tasks running.
+pub struct Process {
+    public_addr: Option<SocketAddr>,
+    internal_addr: SocketAddr,
+    readiness: Arc<Readiness>,
+    /// Cancelled when a part ends without which the rest is of no use.
+    ended: CancellationToken,
+    drain_delay: Duration,
+    requests: Tasks,
+    work: Tasks,
+    background: Tasks,
+    internal: Tasks,
+}
+
+impl Process {
+    /// Serves. It is ready when [`Process::set_ready`] says so.
+    pub fn start(settings: &Settings, listeners: Listeners, wiring: Wiring) -> Self {
+        let tasks = || Tasks::new(&CancellationToken::new());
+        let process = Self {
+            public_addr: listeners.public_addr(),
+            internal_addr: listeners.internal_addr(),
+            readiness: Arc::new(Readiness::new()),
+            ended: CancellationToken::new(),
+            drain_delay: Duration::from_millis(settings.http.drain_delay_ms),
+            requests: tasks(),
+            work: tasks(),
+            background: tasks(),
+            internal: tasks(),
+        };
+        process.serve(settings, listeners, wiring);
+        process
+    }
+
+    /// Where it serves the public API.
+    pub fn public_addr(&self) -> Option<SocketAddr> {
+        self.public_addr
+    }
+
+    /// Where it serves operators.
+    pub fn internal_addr(&self) -> SocketAddr {
+        self.internal_addr
+    }
+
+    /// Requests may be sent here from now on.
+    pub fn set_ready(&self) {
+        self.readiness.set_ready();
+    }
+
+    /// Whether requests may be sent here.
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
+    }
+
+    /// Waits until a part of it has ended by itself, which none should.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Starts a part of the process. Without it the rest is of no use: when it ends, so does the process.
+    pub fn spawn<F>(&self, stage: Stage, name: &'static str, part: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks(stage)
+            .spawn(name, |shutdown| vital(part(shutdown), &self.ended));
+    }
+
+    /// Starts something that the process can do without.
+    pub fn spawn_dispensable<F>(&self, stage: Stage, name: &'static str, part: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks(stage).spawn(name, part);
+    }
+
+    /// Ends it, in the order that loses nothing: no new requests, answers to those that had begun, work in hand and its
+    /// acknowledgement, what goes on behind.
+    pub async fn shutdown(self) -> Result<(), Overdue> {
+        self.readiness.set_draining();
+        // Whoever sends requests here needs a moment to learn of it.
+        tokio::time::sleep(self.drain_delay).await;
+        let mut overdue = Vec::new();
+        for (tasks, within, name) in [
+            (&self.requests, END_SERVERS, "requests"),
+            (&self.work, END_WORK, "work in hand"),
+            (&self.background, END_BACKGROUND, "background work"),
+            (&self.internal, END_BACKGROUND, "the internal port"),
+        ] {
+            if !tasks.drain(within).await {
+                overdue.push(name);
+            }
+        }
+        if overdue.is_empty() {
+            Ok(())
+        } else {
+            Err(Overdue(overdue))
+        }
+    }
+
+    fn tasks(&self, stage: Stage) -> &Tasks {
+        match stage {
+            Stage::Requests => &self.requests,
+            Stage::Work => &self.work,
+            Stage::Background => &self.background,
+        }
+    }
+
+    fn serve(&self, settings: &Settings, listeners: Listeners, wiring: Wiring) {
+        let options = server_options(settings);
+        let internal_options = ServerOptions {
+            workers: 1,
+            limits: None,
+            ..options.clone()
+        };
+        let health = http_kit::internal_routes(Arc::clone(&self.readiness));
+        let admin = web::Data::new(AdminToken(settings.admin.token.clone()));
+        let internal_routes = move |config: &mut web::ServiceConfig| {
+            config.app_data(admin.clone());
+            health(config);
+            (wiring.internal)(config);
+        };
+        if let (Some(bound), Some(routes)) = (listeners.public, wiring.public) {
+            let routes = move |config: &mut web::ServiceConfig| routes(config);
+            self.spawn(Stage::Requests, "public server", |shutdown| {
+                let serving = http_kit::serve(bound.listener, options, routes, shutdown);
+                log_failure("public", serving)
+            });
+        }
+        self.internal.spawn("internal server", |shutdown| {
+            let serving = http_kit::serve(listeners.internal.listener, internal_options, internal_routes, shutdown);
+            vital(log_failure("internal", serving), &self.ended)
+        });
+    }
+}
+
+/// A part without which the rest is of no use: when it ends, however that comes, `ended` tells.
+pub fn vital<P: Future>(part: P, ended: &CancellationToken) -> impl Future<Output = P::Output> + use<P> {
+    let tells = ended.clone().drop_guard();
+    async move {
+        let _tells = tells;
+        part.await
+    }
+}
+
+fn server_options(settings: &Settings) -> ServerOptions {
+    let defaults = ServerOptions::default();
+    let limits = settings.limits_enabled().then(|| {
+        Arc::new(Limits::new(RateLimits {
+            reads_per_second: settings.limits.reads_per_second,
+            writes_per_second: settings.limits.writes_per_second,
+            sign_ins_per_minute: settings.limits.sign_ins_per_minute,
+            trusted_proxies: settings.limits.trusted_proxies,
+        }))
+    });
+    ServerOptions {
+        workers: settings.http.workers.map_or(defaults.workers, usize::from),
+        request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
+        shutdown_timeout: DRAIN_REQUESTS,
+        limits,
+        ..defaults
+    }
+}
+
+async fn log_failure(server: &'static str, serving: impl Future<Output = io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(server, %error, "a server has failed");
+    }
+}

@@ -1,0 +1,121 @@
+//! What every binary does: read the configuration, start the log and the threads, run, and turn failures into a sentence
+//! and an exit code.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use runtime::{Settings, exit};
+
+/// How long threads may go on with what nobody waits for any more.
+const LEFT_OVER_WORK: Duration = Duration::from_secs(1);
+
+/// A sentence for whoever started the process, and what to exit with.
+#[derive(Debug)]
+pub struct Failure {
+    /// The sentence.
+    pub sentence: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    /// An error as it stands.
+    pub fn new(error: impl Display, code: u8) -> Self {
+        Self {
+            sentence: error.to_string(),
+            code,
+        }
+    }
+
+    /// For `map_err`.
+    pub fn with<E: Display>(code: u8) -> impl FnOnce(E) -> Self {
+        move |error| Self::new(error, code)
+    }
+}
+
+/// Something that serves and can be ended.
+pub trait Started {
+    /// Waits until a part of it has ended by itself, which none should.
+    fn ended(&self) -> impl Future<Output = ()>;
+
+    /// Ends it in good order.
+    fn shutdown(self) -> impl Future<Output = Result<(), crate::Overdue>>;
+}
+
+/// Serves what `start` starts until the process is asked to end.
+async fn serve<S: Started>(start: impl Future<Output = Result<S, Failure>>) -> Result<(), Failure> {
+    let asked_to_end = runtime::shutdown_signal().map_err(Failure::with(exit::SOFTWARE))?;
+    let started = tokio::select! {
+        () = asked_to_end.cancelled() => return Ok(()),
+        started = start => started?,
+    };
+    let asked = tokio::select! {
+        () = asked_to_end.cancelled() => true,
+        () = started.ended() => false,
+    };
+    started.shutdown().await.map_err(Failure::with(exit::SOFTWARE))?;
+    tracing::info!("everything has ended");
+    if asked {
+        Ok(())
+    } else {
+        Err(Failure::new(
+            "a part of the system ended by itself; the log says which",
+            exit::SOFTWARE,
+        ))
+    }
+}
+
+/// Runs a binary: serves what `start` starts, or carries out `command` where there is one.
+pub fn run<S, C>(
+    program: &str,
+    config: Option<&Path>,
+    command: Option<C>,
+    start: impl AsyncFnOnce(Settings) -> Result<S, Failure>,
+    carry_out: impl AsyncFnOnce(Settings, C) -> Result<(), Failure>,
+) -> ExitCode
+where
+    S: Started,
+{
+    let outcome = || {
+        let settings = load_settings(config)?;
+        let _log = runtime::init_logging(&settings.log).map_err(Failure::with(exit::USAGE))?;
+        let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let threads = threads.map_err(Failure::with(exit::SOFTWARE))?;
+        let ended = threads.block_on(async {
+            match command {
+                Some(command) => carry_out(settings, command).await,
+                None => serve(start(settings)).await,
+            }
+        });
+        // A read that hangs on a disk must not keep the process.
+        threads.shutdown_timeout(LEFT_OVER_WORK);
+        ended
+    };
+    match outcome() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { sentence, code }) => {
+            eprintln!("{program}: {sentence}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The configuration, or all that is wrong with it.
+pub fn load_settings(config: Option<&Path>) -> Result<Settings, Failure> {
+    // Variables that are no text are somebody else's.
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    Settings::load(config, std::env::vars_os().filter_map(text)).map_err(Failure::with(exit::USAGE))
+}
+
+/// What clap says: `--help` is no failure; everything else is.
+pub fn print_usage(error: &clap::Error) -> ExitCode {
+    // Whoever closed the terminal does not want to know.
+    let _ = error.print();
+    match error.kind() {
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(exit::USAGE),
+    }
+}
