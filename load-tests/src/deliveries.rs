@@ -14,7 +14,7 @@ use http_kit::TokenIssuer;
 use http_kit::auth::generate_private_key;
 use model::{RulesInForce, Strategy, SystemClock, Thresholds, TweetId};
 use secrecy::ExposeSecret;
-use storage::{Deadline, DeliveryStore, EventLog, Group};
+use storage::{Deadline, DeliveryStore, EventLog};
 use storage_memory::MemoryTimelines;
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets};
 use tokio_util::sync::CancellationToken;
@@ -76,6 +76,9 @@ impl Parts {
         let ports = follow_graph::Ports {
             store,
             log: tweets.clone(),
+            counts: tweets.clone(),
+            feed: None,
+            versions: None,
         };
         let clock = Arc::new(SystemClock);
         let issuer = TokenIssuer::new(generate_private_key().expose_secret(), clock.clone())?;
@@ -100,7 +103,7 @@ impl Parts {
         let shutdown = CancellationToken::new();
         let begun = Instant::now();
         let running = tokio::spawn(fan_out.run(shutdown.clone()));
-        while self.tweets.backlog(Group::FanOut).await?.events > 0 {
+        while self.tweets.backlog().await?.events > 0 {
             ensure!(!running.is_finished(), "fan-out ended");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

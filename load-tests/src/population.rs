@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use all_in_one::{RunningApp, StartOptions};
 use anyhow::{Context, Result, anyhow};
+use bootstrap::Started;
 use futures::{StreamExt, TryStreamExt, stream};
 use http_kit::TokenIssuer;
 use model::{Author, SystemClock, TweetId, UserId, WorkerId};
@@ -146,6 +147,6 @@ impl Server {
 
     /// Ends it.
     pub(crate) async fn stop(self) -> Result<()> {
-        Ok(self.app.shutdown().await?)
+        Ok(Started::shutdown(self.app).await?)
     }
 }

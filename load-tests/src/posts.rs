@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 use futures::future::try_join_all;
-use storage::{Deadline, EventLog, Group, TweetStore};
+use storage::{Deadline, EventLog, TweetCounts, TweetStore};
 use storage_sqlite::SqliteTweets;
 
 use crate::http_load::{self, Load};
@@ -47,7 +47,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 async fn through_store(options: &Options) -> Result<Series> {
     let dir = population::data_folder()?;
     let store = population::open_tweets(dir.path())?;
-    let consumers = Group::ALL.map(|group| tokio::spawn(consume(Arc::clone(&store), group)));
+    let consumers = [
+        tokio::spawn(consume(Arc::clone(&store))),
+        tokio::spawn(take_counts(Arc::clone(&store))),
+    ];
     let mut series = Series::new("posts through the store", "/s");
     for _ in 0..options.rounds {
         let begun = Instant::now();
@@ -75,11 +78,19 @@ async fn post(store: Arc<SqliteTweets>, author: usize, until: Instant) -> Result
 }
 
 /// Takes events off the log, as services do, and does nothing with them.
-async fn consume(store: Arc<SqliteTweets>, group: Group) -> Result<()> {
+async fn consume(store: Arc<SqliteTweets>) -> Result<()> {
     loop {
-        let received = store.receive(group, 10_000, Duration::from_secs(1)).await?;
+        let received = store.receive(10_000, Duration::from_secs(1)).await?;
         let receipts: Vec<_> = received.iter().map(|received| received.receipt).collect();
-        store.acknowledge(group, &receipts).await?;
+        store.acknowledge(&receipts).await?;
+    }
+}
+
+/// Takes counts, as follow-graph does, and does nothing with them.
+async fn take_counts(store: Arc<SqliteTweets>) -> Result<()> {
+    loop {
+        let changed = store.changed(10_000, Duration::from_secs(1)).await?;
+        store.taken(&changed, Deadline::after(PATIENCE)).await?;
     }
 }
 

@@ -42,8 +42,6 @@ pub enum EventBody {
         tweet: TweetId,
         /// Its author.
         author: UserId,
-        /// The author's tweets after it.
-        tweets: AuthorTweets,
     },
     /// A tweet was deleted: its tombstone is durable.
     TweetDeleted {
@@ -51,8 +49,6 @@ pub enum EventBody {
         tweet: TweetId,
         /// Its author.
         author: UserId,
-        /// The author's tweets after it.
-        tweets: AuthorTweets,
     },
 }
 
@@ -61,6 +57,13 @@ impl EventBody {
     pub fn tweet(&self) -> TweetId {
         match self {
             Self::TweetAccepted { tweet, .. } | Self::TweetDeleted { tweet, .. } => *tweet,
+        }
+    }
+
+    /// The tweet's author.
+    pub fn author(&self) -> UserId {
+        match self {
+            Self::TweetAccepted { author, .. } | Self::TweetDeleted { author, .. } => *author,
         }
     }
 }

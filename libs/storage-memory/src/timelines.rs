@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use model::{ActorVersion, BuildId, Clock, TweetId, UserId};
 use parking_lot::Mutex;
-use storage::{BuildTicket, Built, Deadline, PushBatch, StoreError, TimelineSlice, TimelineStats, TimelineStore};
+use storage::{BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineStats, TimelineStore};
 
 use pages::{Page, Pages, page_of, place_of};
 use slot::{Footprint, Slot};
@@ -140,10 +140,14 @@ impl TimelineStore for MemoryTimelines {
         below: TweetId,
         limit: usize,
         _deadline: Deadline,
-    ) -> Result<Option<TimelineSlice>, StoreError> {
+    ) -> Result<StoredTimeline, StoreError> {
         let now_s = self.now_s();
         let page = self.pages.get(page_of(user));
-        Ok(page.and_then(|page| page.with_slots(|slots| slots[place_of(user)].read(below, limit, now_s))))
+        Ok(StoredTimeline {
+            // In one process the follow graph itself is what every reader asks.
+            actor_version: None,
+            slice: page.and_then(|page| page.with_slots(|slots| slots[place_of(user)].read(below, limit, now_s))),
+        })
     }
 
     async fn begin_build(&self, user: UserId, _deadline: Deadline) -> Result<BuildTicket, StoreError> {

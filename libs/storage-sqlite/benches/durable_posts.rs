@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use model::{Author, AuthorRange, IdRange, SystemClock, TweetId, UserId, WorkerId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use storage::{Deadline, EventLog, Group, NewTweet, TweetStore};
+use storage::{Deadline, EventLog, NewTweet, TweetCounts, TweetStore};
 use storage_sqlite::{SqliteTweets, TweetOptions};
 
 const AUTHORS: u64 = 200_000;
@@ -31,9 +31,8 @@ fn main() {
     runtime.block_on(async {
         let options = TweetOptions::new(WorkerId::new(1).unwrap());
         let store = SqliteTweets::open(dir.path(), Arc::new(SystemClock), options).unwrap();
-        for group in Group::ALL {
-            tokio::spawn(consume(Arc::clone(&store), group));
-        }
+        tokio::spawn(consume(Arc::clone(&store)));
+        tokio::spawn(take_counts(Arc::clone(&store)));
         for callers in [1, 10, 100, 1_000, 4_000] {
             measure_posts(&store, callers).await;
         }
@@ -44,11 +43,22 @@ fn main() {
 }
 
 /// As fan-out does, without its work.
-async fn consume(store: Arc<SqliteTweets>, group: Group) {
+async fn consume(store: Arc<SqliteTweets>) {
     loop {
-        let received = store.receive(group, 10_000, Duration::from_secs(1)).await.unwrap();
+        let received = store.receive(10_000, Duration::from_secs(1)).await.unwrap();
         let receipts: Vec<_> = received.iter().map(|received| received.receipt).collect();
-        store.acknowledge(group, &receipts).await.unwrap();
+        store.acknowledge(&receipts).await.unwrap();
+    }
+}
+
+/// As follow-graph does, without its work.
+async fn take_counts(store: Arc<SqliteTweets>) {
+    loop {
+        let changed = store.changed(10_000, Duration::from_secs(1)).await.unwrap();
+        store
+            .taken(&changed, Deadline::after(Duration::from_secs(10)))
+            .await
+            .unwrap();
     }
 }
 

@@ -4,6 +4,7 @@
 //! commit is done by the writer before it answers: the author's [tail](tails) grows, then the [log](log) hands the event
 //! to its consumers. So whoever has been answered finds its tweet in the next page.
 
+mod counts;
 mod idempotency;
 mod log;
 mod outbox;
@@ -22,14 +23,15 @@ use async_trait::async_trait;
 use model::{AuthorRange, Clock, Event, Snowflake, Tweet, TweetId, WorkerId};
 use rusqlite::Connection;
 use storage::{
-    Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, Group, IdPage, IdempotencyKey, InsertTweetError,
-    Inserted, NewTweet, Receipt, Received, StoreError, TweetStore,
+    Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, IdPage, IdempotencyKey, InsertTweetError, Inserted,
+    NewTweet, Receipt, Received, StoreError, TweetStore,
 };
 
 use crate::OpenError;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use log::{Log, Next, Oldest, Opened, OpenedGroup};
+use counts::Outstanding;
+use log::{Group, Handed, Log, Next, Oldest, Opened, OpenedGroup};
 use row::TweetRow;
 use tails::Tails;
 use turn::WriterState;
@@ -73,6 +75,8 @@ pub struct SqliteTweets {
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
     max_backlog: u64,
+    /// Counts that were told and not taken.
+    counts: parking_lot::Mutex<Outstanding>,
     /// A group that reads from the table does so one call at a time.
     turns: [tokio::sync::Mutex<()>; Group::ALL.len()],
 }
@@ -104,24 +108,43 @@ impl SqliteTweets {
             log,
             clock,
             max_backlog: options.max_backlog,
+            counts: parking_lot::Mutex::default(),
             turns: Default::default(),
         }))
     }
 
-    async fn take(&self, group: Group, max: usize) -> Result<Vec<Received>, StoreError> {
+    async fn take(&self, group: Group, max: usize) -> Result<Vec<Handed>, StoreError> {
         let _turn = self.turns[log::index(group)].lock().await;
         loop {
             let (after, last) = match self.log.take(group, max) {
-                Next::Handle(received) => return Ok(received),
+                Next::Handle(handed) => return Ok(handed),
                 Next::Read { after, last } => (after, last),
             };
             let read = move |connection: &Connection| outbox::between(connection, after, last, max);
             let logged = self.readers.call(Deadline::after(READ_TIMEOUT), read).await?;
-            let received = self.log.take_read(group, &logged, last);
-            if !received.is_empty() {
-                return Ok(received);
+            let handed = self.log.take_read(group, &logged, last);
+            if !handed.is_empty() {
+                return Ok(handed);
             }
         }
+    }
+
+    /// Takes for a group, and waits up to `wait` for the first event.
+    async fn wait_for(&self, group: Group, max: usize, wait: Duration) -> Result<Vec<Handed>, StoreError> {
+        let until = Instant::now() + wait;
+        loop {
+            let mut arrival = pin!(self.log.arrival());
+            arrival.as_mut().enable();
+            let handed = self.take(group, max).await?;
+            if !handed.is_empty() || tokio::time::timeout_at(until.into(), arrival).await.is_err() {
+                return Ok(handed);
+            }
+        }
+    }
+
+    fn acknowledged(&self, group: Group, receipts: &[Receipt]) {
+        self.log.acknowledge(group, receipts);
+        self.persist(group, false);
     }
 
     /// Makes a group's position durable with the next commit, without waiting for it. If the queue is full, a later
@@ -227,26 +250,22 @@ impl EventLog for SqliteTweets {
         Ok(())
     }
 
-    async fn receive(&self, group: Group, max: usize, wait: Duration) -> Result<Vec<Received>, StoreError> {
-        let until = Instant::now() + wait;
-        loop {
-            let mut arrival = pin!(self.log.arrival());
-            arrival.as_mut().enable();
-            let received = self.take(group, max).await?;
-            if !received.is_empty() || tokio::time::timeout_at(until.into(), arrival).await.is_err() {
-                return Ok(received);
-            }
-        }
+    async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Received>, StoreError> {
+        let received = |handed: Handed| Received {
+            receipt: handed.receipt,
+            event: handed.logged.event,
+        };
+        let handed = self.wait_for(Group::FanOut, max, wait).await?;
+        Ok(handed.into_iter().map(received).collect())
     }
 
-    async fn acknowledge(&self, group: Group, receipts: &[Receipt]) -> Result<(), StoreError> {
-        self.log.acknowledge(group, receipts);
-        self.persist(group, false);
+    async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), StoreError> {
+        self.acknowledged(Group::FanOut, receipts);
         Ok(())
     }
 
-    async fn backlog(&self, group: Group) -> Result<Backlog, StoreError> {
-        let (events, oldest) = self.log.unacknowledged(group);
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let (events, oldest) = self.log.unacknowledged(Group::FanOut);
         let oldest_ms = match oldest {
             Oldest::At(at_ms) => at_ms,
             Oldest::Above(position) => {

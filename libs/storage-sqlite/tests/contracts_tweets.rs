@@ -28,7 +28,8 @@ impl TweetBackend for Backend {
         let store = SqliteTweets::open(self.dir.path(), self.clock.clone(), options).unwrap();
         TweetPorts {
             tweets: store.clone(),
-            log: store,
+            log: store.clone(),
+            counts: store,
         }
     }
 
@@ -53,6 +54,10 @@ mod pages {
 
 mod event_log {
     storage_testsuite::event_log_contract!(super::fresh);
+}
+
+mod counts {
+    storage_testsuite::tweet_counts_contract!(super::fresh);
 }
 
 mod deliveries {

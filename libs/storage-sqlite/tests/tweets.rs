@@ -9,7 +9,8 @@ use std::time::Duration;
 use model::{Author, EPOCH_MS, ManualClock, TweetId, UserId, WorkerId};
 use rusqlite::Connection;
 use storage::{
-    Deadline, EventLog, Group, IdempotencyKey, InsertTweetError, Inserted, NewTweet, Receipt, StoreError, TweetStore,
+    Deadline, EventLog, IdempotencyKey, InsertTweetError, Inserted, NewTweet, Receipt, StoreError, TweetCounts,
+    TweetStore,
 };
 use storage_sqlite::{OpenError, SqliteTweets, TweetOptions};
 
@@ -43,14 +44,24 @@ async fn post(store: &SqliteTweets) -> TweetId {
     store.insert(new_tweet(), deadline()).await.unwrap().tweet().id
 }
 
-async fn take_all(store: &SqliteTweets, group: Group) -> Vec<Receipt> {
+async fn take_all(store: &SqliteTweets) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     loop {
-        let received = store.receive(group, 1_000, Duration::ZERO).await.unwrap();
+        let received = store.receive(1_000, Duration::ZERO).await.unwrap();
         if received.is_empty() {
             return receipts;
         }
         receipts.extend(received.into_iter().map(|received| received.receipt));
+    }
+}
+
+async fn take_all_counts(store: &SqliteTweets) {
+    loop {
+        let changed = store.changed(1_000, Duration::ZERO).await.unwrap();
+        if changed.is_empty() {
+            return;
+        }
+        store.taken(&changed, deadline()).await.unwrap();
     }
 }
 
@@ -68,16 +79,15 @@ async fn a_clean_shutdown_keeps_what_was_acknowledged_and_drops_events_that_all_
     for _ in 0..10 {
         post(&store).await;
     }
-    for group in Group::ALL {
-        let receipts = take_all(&store, group).await;
-        assert_eq!(receipts.len(), 10);
-        store.acknowledge(group, &receipts[..6]).await.unwrap();
-        store.acknowledge(group, &receipts[7..]).await.unwrap();
-    }
+    let receipts = take_all(&store).await;
+    assert_eq!(receipts.len(), 10);
+    store.acknowledge(&receipts[..6]).await.unwrap();
+    store.acknowledge(&receipts[7..]).await.unwrap();
+    take_all_counts(&store).await;
     drop(store);
     assert_eq!(count(dir.path(), "events"), 4);
     let store = open_with(dir.path(), options());
-    assert_eq!(take_all(&store, Group::FanOut).await.len(), 4);
+    assert_eq!(take_all(&store).await.len(), 4);
 }
 
 #[tokio::test]
@@ -87,13 +97,12 @@ async fn places_are_not_used_again_when_the_outbox_is_empty() {
     for _ in 0..3 {
         let store = open_with(dir.path(), options());
         post(&store).await;
-        for group in Group::ALL {
-            let receipts = take_all(&store, group).await;
-            assert_eq!(receipts.len(), 1);
-            assert!(group != Group::FanOut || last < receipts.last().copied());
-            last = receipts.last().copied();
-            store.acknowledge(group, &receipts).await.unwrap();
-        }
+        let receipts = take_all(&store).await;
+        assert_eq!(receipts.len(), 1);
+        assert!(last < receipts.last().copied());
+        last = receipts.last().copied();
+        store.acknowledge(&receipts).await.unwrap();
+        take_all_counts(&store).await;
         drop(store);
         assert_eq!(count(dir.path(), "events"), 0);
     }
@@ -113,8 +122,8 @@ async fn posts_are_refused_while_fan_out_is_too_far_behind() {
         refusal,
         InsertTweetError::Store(StoreError::Overloaded { .. })
     ));
-    let receipts = take_all(&store, Group::FanOut).await;
-    store.acknowledge(Group::FanOut, &receipts[1..2]).await.unwrap();
+    let receipts = take_all(&store).await;
+    store.acknowledge(&receipts[1..2]).await.unwrap();
     post(&store).await;
 }
 

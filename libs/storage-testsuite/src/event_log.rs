@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::{EventBody, TraceContext, TweetId};
+use model::{EventBody, TraceContext, TweetId, UserId};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use storage::{EventLog, Group, Inserted, Receipt, Received};
+use storage::{EventLog, Inserted, Receipt, Received};
 
 use crate::support::{TweetBackend, TweetPorts, all_of, deadline, new_tweet};
 
@@ -20,7 +20,7 @@ use crate::support::{TweetBackend, TweetPorts, all_of, deadline, new_tweet};
 macro_rules! event_log_contract {
     ($make:path) => {
         $crate::contract! { $make, event_log:
-            every_group_receives_every_event_in_commit_order,
+            every_event_is_received_and_those_of_an_author_in_commit_order,
             an_event_is_received_as_it_was_answered,
             an_event_goes_to_one_consumer_of_a_group,
             receive_answers_when_the_first_event_comes,
@@ -43,19 +43,19 @@ const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Receives `count` events.
-async fn receive(log: &dyn EventLog, group: Group, count: usize) -> Vec<Received> {
+async fn receive(log: &dyn EventLog, count: usize) -> Vec<Received> {
     let mut received = Vec::new();
     while received.len() < count {
-        let next = log.receive(group, count - received.len(), LONG).await.unwrap();
+        let next = log.receive(count - received.len(), LONG).await.unwrap();
         assert!(!next.is_empty(), "{} of {count} events came", received.len());
         received.extend(next);
     }
     received
 }
 
-async fn acknowledge(log: &dyn EventLog, group: Group, received: &[Received]) {
+async fn acknowledge(log: &dyn EventLog, received: &[Received]) {
     let receipts: Vec<Receipt> = received.iter().map(|received| received.receipt).collect();
-    log.acknowledge(group, &receipts).await.unwrap();
+    log.acknowledge(&receipts).await.unwrap();
 }
 
 fn tweets(received: &[Received]) -> Vec<TweetId> {
@@ -81,17 +81,24 @@ async fn all_settled(log: &dyn EventLog, newest: TweetId) {
     panic!("everything is acknowledged, and yet {newest} is not settled");
 }
 
-pub async fn every_group_receives_every_event_in_commit_order(backend: impl TweetBackend) {
+pub async fn every_event_is_received_and_those_of_an_author_in_commit_order(backend: impl TweetBackend) {
     let ports = backend.open().await;
     let mut expected = post_many(&ports, 7).await;
     ports.delete(2, expected[1]).await.unwrap();
     expected.push(expected[1]);
-    for group in Group::ALL {
-        let received = receive(&*ports.log, group, 8).await;
-        assert_eq!(tweets(&received), expected);
-        assert!(received.is_sorted_by(|a, b| a.event.position < b.event.position));
-        assert!(matches!(received[7].event.body, EventBody::TweetDeleted { .. }));
+    expected.sort_unstable();
+    let received = receive(&*ports.log, 8).await;
+    let mut found = tweets(&received);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    for author in (1..=3).map(UserId::new) {
+        let of_author = received
+            .iter()
+            .filter(|received| received.event.body.author() == author);
+        assert!(of_author.is_sorted_by(|a, b| a.event.position < b.event.position));
     }
+    let deleted = |received: &&Received| matches!(received.event.body, EventBody::TweetDeleted { .. });
+    assert_eq!(received.iter().filter(deleted).count(), 1);
 }
 
 pub async fn an_event_is_received_as_it_was_answered(backend: impl TweetBackend) {
@@ -105,11 +112,11 @@ pub async fn an_event_is_received_as_it_was_answered(backend: impl TweetBackend)
     };
     assert_eq!(event.trace, tweet.trace);
     ports.log.publish(std::slice::from_ref(&event)).await.unwrap();
-    let received = receive(&*ports.log, Group::FanOut, 1).await;
+    let received = receive(&*ports.log, 1).await;
     assert_eq!(received[0].event, event);
     drop((received, ports));
     let ports = backend.open().await;
-    let again = receive(&*ports.log, Group::FanOut, 1).await;
+    let again = receive(&*ports.log, 1).await;
     assert_eq!(again[0].event, event, "and after a restart");
 }
 
@@ -118,7 +125,7 @@ pub async fn an_event_goes_to_one_consumer_of_a_group(backend: impl TweetBackend
     let posted = post_many(&ports, 100).await;
     let consumers = (0..4).map(|_| {
         let log = ports.log.clone();
-        tokio::spawn(async move { receive(&*log, Group::FanOut, 25).await })
+        tokio::spawn(async move { receive(&*log, 25).await })
     });
     let mut received = BTreeSet::new();
     for consumer in consumers.collect::<Vec<_>>() {
@@ -130,7 +137,7 @@ pub async fn an_event_goes_to_one_consumer_of_a_group(backend: impl TweetBackend
 pub async fn receive_answers_when_the_first_event_comes(backend: impl TweetBackend) {
     let ports = backend.open().await;
     let log = ports.log.clone();
-    let waiting = tokio::spawn(async move { log.receive(Group::FanOut, 10, LONG).await.unwrap() });
+    let waiting = tokio::spawn(async move { log.receive(10, LONG).await.unwrap() });
     tokio::task::yield_now().await;
     let posted = ports.post(1).await;
     assert_eq!(tweets(&waiting.await.unwrap()), [posted]);
@@ -138,10 +145,10 @@ pub async fn receive_answers_when_the_first_event_comes(backend: impl TweetBacke
 
 pub async fn receive_answers_nothing_when_nothing_comes(backend: impl TweetBackend) {
     let ports = backend.open().await;
-    assert_eq!(ports.log.receive(Group::FanOut, 10, SHORT).await.unwrap(), []);
+    assert_eq!(ports.log.receive(10, SHORT).await.unwrap(), []);
     ports.post(1).await;
-    receive(&*ports.log, Group::FanOut, 1).await;
-    assert_eq!(ports.log.receive(Group::FanOut, 10, Duration::ZERO).await.unwrap(), []);
+    receive(&*ports.log, 1).await;
+    assert_eq!(ports.log.receive(10, Duration::ZERO).await.unwrap(), []);
 }
 
 pub async fn what_was_not_announced_is_received_all_the_same(backend: impl TweetBackend) {
@@ -149,74 +156,62 @@ pub async fn what_was_not_announced_is_received_all_the_same(backend: impl Tweet
     let lost = ports.tweets.insert(new_tweet(1, "t"), deadline()).await.unwrap();
     drop(ports);
     let ports = backend.open().await;
-    let received = receive(&*ports.log, Group::FanOut, 1).await;
+    let received = receive(&*ports.log, 1).await;
     assert_eq!(tweets(&received), [lost.tweet().id]);
 }
 
 pub async fn what_was_not_acknowledged_is_received_again(backend: impl TweetBackend) {
     let ports = backend.open().await;
     let posted = post_many(&ports, 10).await;
-    let received = receive(&*ports.log, Group::FanOut, 10).await;
+    let received = receive(&*ports.log, 10).await;
     let (kept, done): (Vec<_>, Vec<_>) = received.into_iter().partition(|received| received.receipt.0 % 3 == 0);
-    acknowledge(&*ports.log, Group::FanOut, &done).await;
+    acknowledge(&*ports.log, &done).await;
     let unacknowledged: BTreeSet<_> = tweets(&kept).into_iter().collect();
     drop(ports);
     let ports = backend.open().await;
     let mut again = BTreeSet::new();
     while !again.is_superset(&unacknowledged) {
-        let received = ports.log.receive(Group::FanOut, 4, LONG).await.unwrap();
+        let received = ports.log.receive(4, LONG).await.unwrap();
         assert!(!received.is_empty(), "only {again:?} came again");
         again.extend(tweets(&received));
     }
     assert!(again.iter().all(|id| posted.contains(id)));
-    let newcomer = ports.post(1).await;
-    let received = receive(&*ports.log, Group::TweetCounts, 11).await;
-    assert_eq!(
-        received.last().unwrap().event.body.tweet(),
-        newcomer,
-        "another group is not concerned"
-    );
 }
 
 pub async fn acknowledging_twice_does_no_harm(backend: impl TweetBackend) {
     let ports = backend.open().await;
     let posted = post_many(&ports, 3).await;
-    let received = receive(&*ports.log, Group::FanOut, 3).await;
+    let received = receive(&*ports.log, 3).await;
     for _ in 0..3 {
-        acknowledge(&*ports.log, Group::FanOut, &received[1..2]).await;
+        acknowledge(&*ports.log, &received[1..2]).await;
     }
-    assert_eq!(ports.log.backlog(Group::FanOut).await.unwrap().events, 2);
+    assert_eq!(ports.log.backlog().await.unwrap().events, 2);
     assert!(ports.log.settled_below().await.unwrap() <= posted[0]);
-    acknowledge(&*ports.log, Group::FanOut, &received).await;
-    acknowledge(&*ports.log, Group::FanOut, &received).await;
-    assert_eq!(ports.log.backlog(Group::FanOut).await.unwrap().events, 0);
+    acknowledge(&*ports.log, &received).await;
+    acknowledge(&*ports.log, &received).await;
+    assert_eq!(ports.log.backlog().await.unwrap().events, 0);
     all_settled(&*ports.log, posted[2]).await;
 }
 
 pub async fn the_backlog_is_what_is_committed_and_not_acknowledged(backend: impl TweetBackend) {
     let ports = backend.open().await;
-    let empty = ports.log.backlog(Group::FanOut).await.unwrap();
+    let empty = ports.log.backlog().await.unwrap();
     assert_eq!((empty.events, empty.oldest_ms), (0, None));
     let mut posted = Vec::new();
     for _ in 0..3 {
         posted.push(ports.post(1).await);
         backend.clock().advance(1_000);
     }
-    let waiting = ports.log.backlog(Group::FanOut).await.unwrap();
+    let waiting = ports.log.backlog().await.unwrap();
     assert_eq!((waiting.events, waiting.oldest_ms), (3, Some(posted[0].unix_ms())));
-    let received = receive(&*ports.log, Group::FanOut, 2).await;
-    assert_eq!(
-        ports.log.backlog(Group::FanOut).await.unwrap(),
-        waiting,
-        "taken is not done"
-    );
-    acknowledge(&*ports.log, Group::FanOut, &received).await;
-    let waiting = ports.log.backlog(Group::FanOut).await.unwrap();
+    let received = receive(&*ports.log, 2).await;
+    assert_eq!(ports.log.backlog().await.unwrap(), waiting, "taken is not done");
+    acknowledge(&*ports.log, &received).await;
+    let waiting = ports.log.backlog().await.unwrap();
     assert_eq!((waiting.events, waiting.oldest_ms), (1, Some(posted[2].unix_ms())));
-    assert_eq!(ports.log.backlog(Group::TweetCounts).await.unwrap().events, 3);
     drop(ports);
     let ports = backend.open().await;
-    assert_eq!(ports.log.backlog(Group::TweetCounts).await.unwrap().events, 3);
+    assert_eq!(ports.log.backlog().await.unwrap().events, 1, "and after a restart");
 }
 
 pub async fn settled_rises_to_the_oldest_unacknowledged_tweet_and_no_further(backend: impl TweetBackend) {
@@ -226,9 +221,9 @@ pub async fn settled_rises_to_the_oldest_unacknowledged_tweet_and_no_further(bac
         let id = ports.post(1).await;
         let settled = ports.log.settled_below().await.unwrap();
         assert!(last <= settled && settled <= id);
-        let received = receive(&*ports.log, Group::FanOut, 1).await;
+        let received = receive(&*ports.log, 1).await;
         assert!(ports.log.settled_below().await.unwrap() <= id);
-        acknowledge(&*ports.log, Group::FanOut, &received).await;
+        acknowledge(&*ports.log, &received).await;
         all_settled(&*ports.log, id).await;
         last = ports.log.settled_below().await.unwrap();
     }
@@ -238,30 +233,30 @@ pub async fn settled_does_not_pass_a_tweet_that_is_late(backend: impl TweetBacke
     let ports = backend.open().await;
     let posted = post_many(&ports, 10).await;
     ports.delete(1, posted[0]).await.unwrap();
-    let mut received = receive(&*ports.log, Group::FanOut, 11).await;
+    let mut received = receive(&*ports.log, 11).await;
     let late = received.remove(4);
     received.shuffle(&mut StdRng::seed_from_u64(5));
     for one in received {
-        acknowledge(&*ports.log, Group::FanOut, &[one]).await;
+        acknowledge(&*ports.log, &[one]).await;
         assert!(ports.log.settled_below().await.unwrap() <= posted[4]);
     }
-    acknowledge(&*ports.log, Group::FanOut, &[late]).await;
+    acknowledge(&*ports.log, &[late]).await;
     all_settled(&*ports.log, posted[9]).await;
 }
 
 pub async fn settled_survives_a_restart(backend: impl TweetBackend) {
     let ports = backend.open().await;
     let posted = post_many(&ports, 5).await;
-    let received = receive(&*ports.log, Group::FanOut, 5).await;
-    acknowledge(&*ports.log, Group::FanOut, &received[..2]).await;
-    acknowledge(&*ports.log, Group::FanOut, &received[3..]).await;
+    let received = receive(&*ports.log, 5).await;
+    acknowledge(&*ports.log, &received[..2]).await;
+    acknowledge(&*ports.log, &received[3..]).await;
     drop(ports);
     let ports = backend.open().await;
     assert!(ports.log.settled_below().await.unwrap() <= posted[2]);
     let newcomer = ports.post(1).await;
-    while ports.log.backlog(Group::FanOut).await.unwrap().events > 0 {
-        let received = ports.log.receive(Group::FanOut, 10, LONG).await.unwrap();
-        acknowledge(&*ports.log, Group::FanOut, &received).await;
+    while ports.log.backlog().await.unwrap().events > 0 {
+        let received = ports.log.receive(10, LONG).await.unwrap();
+        acknowledge(&*ports.log, &received).await;
     }
     all_settled(&*ports.log, newcomer).await;
 }
@@ -292,7 +287,7 @@ async fn consume(ports: TweetPorts, count: usize) -> Vec<Seen> {
     let (mut received, mut seen) = (0, Vec::new());
     while received < count || !held.is_empty() {
         if received < count {
-            let next: Vec<_> = ports.log.receive(Group::FanOut, 7, LONG).await.unwrap();
+            let next: Vec<_> = ports.log.receive(7, LONG).await.unwrap();
             received += next.len();
             held.extend(next);
         }
@@ -304,7 +299,7 @@ async fn consume(ports: TweetPorts, count: usize) -> Vec<Seen> {
         };
         let done = held.split_off(kept);
         let oldest_held = held.iter().map(|one| one.event.body.tweet()).min();
-        acknowledge(&*ports.log, Group::FanOut, &done).await;
+        acknowledge(&*ports.log, &done).await;
         let look = look(&ports).await;
         assert!(oldest_held.is_none_or(|oldest| look.settled_below <= oldest));
         seen.push(look);

@@ -11,6 +11,7 @@ pub mod page;
 mod support;
 pub mod timeline;
 pub mod tweet;
+pub mod tweet_counts;
 
 pub use cache::CacheBackend;
 pub use delivery::DeliveryBackend;

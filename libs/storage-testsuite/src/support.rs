@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Author, AuthorRange, Event, IdRange, ManualClock, TweetId, UserId};
-use storage::{Deadline, DeleteTweet, DeleteTweetError, EventLog, IdempotencyKey, Inserted, NewTweet, TweetStore};
+use storage::{
+    Deadline, DeleteTweet, DeleteTweetError, EventLog, IdempotencyKey, Inserted, NewTweet, TweetCounts, TweetStore,
+};
 
 /// Tweets and their log, as an adapter offers them.
 #[derive(Clone)]
@@ -16,6 +18,8 @@ pub struct TweetPorts {
     pub tweets: Arc<dyn TweetStore>,
     /// The log over its outbox.
     pub log: Arc<dyn EventLog>,
+    /// How many tweets authors have.
+    pub counts: Arc<dyn TweetCounts>,
 }
 
 /// An adapter with an empty store of its own, which is opened, let go of and opened again.

@@ -84,7 +84,7 @@ async fn push(store: &dyn TimelineStore, user: UserId, ids: &[u64]) -> bool {
 }
 
 async fn read(store: &dyn TimelineStore, user: UserId) -> Option<TimelineSlice> {
-    store.read(user, TweetId::MAX, 1_000, deadline()).await.unwrap()
+    store.read(user, TweetId::MAX, 1_000, deadline()).await.unwrap().slice
 }
 
 /// What is stored, oldest first, and from where on it is complete.
@@ -198,6 +198,7 @@ pub async fn pages_go_down_by_id(backend: impl TimelineBackend) {
             .read(READER, TweetId::new(below), limit, deadline())
             .await
             .unwrap()
+            .slice
             .unwrap();
         (slice.ids.iter().map(|id| id.get()).collect::<Vec<_>>(), slice.more)
     };

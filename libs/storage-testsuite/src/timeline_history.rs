@@ -183,7 +183,8 @@ impl History {
                 .store
                 .read(UserId::new(user), TweetId::MAX, usize::MAX >> 1, deadline())
                 .await
-                .unwrap();
+                .unwrap()
+                .slice;
             let plain = self.users.get_mut(&user).and_then(|plain| plain.built.as_mut());
             let (Some(slice), Some(plain)) = (&slice, &plain) else {
                 assert_eq!(slice.is_some(), plain.is_some(), "{when}, user {user}");

@@ -1,10 +1,10 @@
 //! What the other services ask of follow-graph.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{ChunkPlan, DeliveryRules, ReaderView, Session, User, UserId};
+use model::{ActorVersion, ChunkPlan, DeliveryRules, ReaderView, Session, User, UserId};
 
 use crate::{Deadline, StoreError};
 
@@ -41,8 +41,14 @@ pub struct ChunksRequest {
 /// [`FollowGraph::max_staleness`]; an account's own changes show at once.
 #[async_trait]
 pub trait FollowGraph: Send + Sync {
-    /// All that a read needs to know of its reader; `None` when there is no such account.
-    async fn reader(&self, reader: UserId, deadline: Deadline) -> Result<Option<Arc<ReaderView>>, StoreError>;
+    /// All that a read needs to know of its reader, no older than `at_least`; `None` when there is no such account. Without
+    /// `at_least` nobody knows which of the reader's changes must show, and what a replica has cached is not good enough.
+    async fn reader(
+        &self,
+        reader: UserId,
+        at_least: Option<ActorVersion>,
+        deadline: Deadline,
+    ) -> Result<Option<Arc<ReaderView>>, StoreError>;
 
     /// How tweets are delivered.
     async fn delivery_rules(&self, deadline: Deadline) -> Result<Arc<DeliveryRules>, StoreError>;
@@ -69,4 +75,8 @@ pub trait FollowGraph: Send + Sync {
 
     /// How old an answer about somebody else may be.
     fn max_staleness(&self) -> Duration;
+
+    /// Until when what was answered from caches may be believed. A process may have been stopped in between: whoever has
+    /// put answers together looks at this once more before it passes them on. `None`: as long as one likes.
+    fn believable_until(&self) -> Option<Instant>;
 }

@@ -14,6 +14,7 @@
 //! Every adapter runs the suite of its port in `storage-testsuite`. Adapters are named by technology; only composition
 //! roots name them.
 
+mod actor_versions;
 mod cache;
 mod deadline;
 mod delivery;
@@ -21,20 +22,27 @@ mod error;
 mod event_log;
 mod follow_graph;
 mod graph;
+mod graph_feed;
 mod idempotency;
+mod outbox;
 mod timeline;
 mod tweet;
+mod tweet_counts;
 
+pub use actor_versions::ActorVersions;
 pub use cache::{CacheEpoch, CachedTweets, RenderedTweet, TweetCache};
 pub use deadline::Deadline;
 pub use delivery::{ChunkResult, DeliveryStore, PendingChunk};
 pub use error::{BoxError, StoreError};
-pub use event_log::{Backlog, EventLog, Group, Receipt, Received};
+pub use event_log::{Backlog, EventLog, Receipt, Received};
 pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageRequest};
 pub use graph::{
     AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore,
     ImportCounts, NewUser, RevocationState,
 };
+pub use graph_feed::{GraphFeed, Pulse};
 pub use idempotency::{IdempotencyConflict, IdempotencyKey};
-pub use timeline::{BuildTicket, Built, PushBatch, TimelineSlice, TimelineStats, TimelineStore};
+pub use outbox::{Outbox, Outstanding};
+pub use timeline::{BuildTicket, Built, PushBatch, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore};
 pub use tweet::{DeleteTweet, DeleteTweetError, IdPage, InsertTweetError, Inserted, NewTweet, SourcedId, TweetStore};
+pub use tweet_counts::TweetCounts;

@@ -69,6 +69,15 @@ pub struct TimelineSlice {
     pub coverage: Coverage,
 }
 
+/// What is stored for a reader.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredTimeline {
+    /// The reader's own last change, as it was announced ([`crate::ActorVersions`]); `None` when the store does not know.
+    pub actor_version: Option<ActorVersion>,
+    /// The part that was asked for. `None` when the user has no timeline, or one that is not built yet.
+    pub slice: Option<TimelineSlice>,
+}
+
 /// Permission to build one timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildTicket {
@@ -109,15 +118,14 @@ pub trait TimelineStore: Send + Sync {
     /// whether its timeline exists.
     async fn push(&self, batch: &PushBatch, deadline: Deadline) -> Result<Vec<bool>, StoreError>;
 
-    /// The newest stored ids below `below`, at most `limit`. `None` when the user has no timeline, or one that is not
-    /// built yet.
+    /// The newest stored ids below `below`, at most `limit`, and what was announced of the user, in one round trip.
     async fn read(
         &self,
         user: UserId,
         below: TweetId,
         limit: usize,
         deadline: Deadline,
-    ) -> Result<Option<TimelineSlice>, StoreError>;
+    ) -> Result<StoredTimeline, StoreError>;
 
     /// Starts to build the user's timeline: from now on pushes have somewhere to go. A build that was under way is
     /// superseded; a timeline that was there goes on serving until the install.

@@ -1,32 +1,26 @@
 //! The whole system in one process: started in order, stopped in the opposite one.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_kit::{Limits, RateLimits, Readiness, ServerOptions};
+use bootstrap::{Listeners, Overdue, Process, Stage, Started, Wiring};
 use model::{Clock, SystemClock};
-use runtime::{Settings, Tasks};
+use runtime::Settings;
 use storage::{Deadline, FollowGraph, GraphStore, StoreError, TimelineStats, TimelineStore};
-use tokio_util::sync::CancellationToken;
 
 use crate::banner::Banner;
 use crate::control;
 use crate::data_dir::DataDir;
 use crate::error::StartError;
 use crate::keys::Keys;
-use crate::services::{Services, vital};
+use crate::services::Services;
 use crate::stores::Stores;
 
 /// For questions to the stores while nobody waits for an answer.
 const START_WITHIN: Duration = Duration::from_mins(1);
 
-// Together less than 30 s, after which platforms kill.
-const DRAIN_REQUESTS: Duration = Duration::from_secs(8);
-const END_SERVERS: Duration = Duration::from_secs(10);
-const END_FAN_OUT: Duration = Duration::from_secs(8);
-const END_BACKGROUND: Duration = Duration::from_secs(5);
+/// After everything else, and with that less than 30 s, after which platforms kill.
 const CLOSE_STORES: Duration = Duration::from_secs(5);
 
 /// What a start takes beside the settings.
@@ -43,11 +37,6 @@ impl Default for StartOptions {
     }
 }
 
-/// Parts of the system did not end in time. What they had acknowledged is durable all the same.
-#[derive(Debug, thiserror::Error)]
-#[error("did not end in time: {}", .0.join(", "))]
-pub struct Overdue(Vec<&'static str>);
-
 /// The running system. To be ended by [`RunningApp::shutdown`]; dropping it leaves its tasks running.
 pub struct RunningApp {
     /// Where it serves the public API.
@@ -55,13 +44,7 @@ pub struct RunningApp {
     /// Where it serves operators.
     pub internal_addr: SocketAddr,
     banner: String,
-    readiness: Arc<Readiness>,
-    /// Cancelled when a part ends without which the rest is of no use.
-    ended: CancellationToken,
-    public: Tasks,
-    fan_out: Tasks,
-    background: Tasks,
-    internal: Tasks,
+    process: Process,
     services: Services,
     stores: Stores,
     data_dir: DataDir,
@@ -79,38 +62,31 @@ pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningA
     let services = Services::wire(&settings, &stores, &keys, Arc::clone(&clock)).await?;
     let deadline = Deadline::after(START_WITHIN);
     let strategy = services.follow_graph.delivery_rules(deadline).await?.in_force.strategy;
+    let (public_addr, internal_addr) = (listeners.public_addr(), listeners.internal_addr());
+    let public_addr = public_addr.expect("both ports were bound");
     let banner = Banner {
-        public: listeners.public_addr,
-        internal: listeners.internal_addr,
+        public: public_addr,
+        internal: internal_addr,
         data_dir: &settings.data_dir,
         strategy,
         first_run,
     };
-    let app = RunningApp::assemble(&listeners, &banner, services, stores, data_dir);
-    app.run(&settings, listeners, clock);
-    tracing::info!(public = %app.public_addr, internal = %app.internal_addr, strategy = strategy.as_str(), "serving");
+    let wiring = Wiring {
+        public: Some(services.public_routes()),
+        internal: services.internal_routes(),
+    };
+    let app = RunningApp {
+        public_addr,
+        internal_addr,
+        banner: banner.render(),
+        process: Process::start(&settings, listeners, wiring),
+        services,
+        stores,
+        data_dir,
+    };
+    app.run(&settings, clock);
+    tracing::info!(public = %public_addr, internal = %internal_addr, strategy = strategy.as_str(), "serving");
     Ok(app)
-}
-
-/// The two ports, bound.
-struct Listeners {
-    public: TcpListener,
-    public_addr: SocketAddr,
-    internal: TcpListener,
-    internal_addr: SocketAddr,
-}
-
-impl Listeners {
-    fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let (public, public_addr) = listen(settings.http.addr, "ROOKERY__HTTP__ADDR")?;
-        let (internal, internal_addr) = listen(settings.internal.addr, "ROOKERY__INTERNAL__ADDR")?;
-        Ok(Self {
-            public,
-            public_addr,
-            internal,
-            internal_addr,
-        })
-    }
 }
 
 impl RunningApp {
@@ -119,95 +95,17 @@ impl RunningApp {
         &self.banner
     }
 
-    /// Waits until a part of it has ended by itself, which none should.
-    pub async fn ended(&self) {
-        self.ended.cancelled().await;
-    }
-
     /// What the home timelines take.
     pub async fn timeline_stats(&self) -> Result<TimelineStats, StoreError> {
         self.services.timelines.stats().await
     }
 
-    /// Ends it, in the order that loses nothing: no new requests, answers to those that had begun, the batch of fan-out
-    /// and its acknowledgement, background work, stores, lock.
-    pub async fn shutdown(self) -> Result<(), Overdue> {
-        let mut overdue = Vec::new();
-        self.readiness.set_draining();
-        for (tasks, within, name) in [
-            (&self.public, END_SERVERS, "requests"),
-            (&self.fan_out, END_FAN_OUT, "fan-out"),
-            (&self.background, END_BACKGROUND, "background work"),
-            (&self.internal, END_BACKGROUND, "the internal port"),
-        ] {
-            if !tasks.drain(within).await {
-                overdue.push(name);
-            }
-        }
-        drop(self.services);
-        if !self.stores.close(CLOSE_STORES).await {
-            overdue.push("the stores");
-        }
-        drop(self.data_dir);
-        if overdue.is_empty() {
-            tracing::info!("everything has ended");
-            Ok(())
-        } else {
-            Err(Overdue(overdue))
-        }
-    }
-
-    fn assemble(
-        listeners: &Listeners,
-        banner: &Banner<'_>,
-        services: Services,
-        stores: Stores,
-        data_dir: DataDir,
-    ) -> Self {
-        let tasks = || Tasks::new(&CancellationToken::new());
-        Self {
-            public_addr: listeners.public_addr,
-            internal_addr: listeners.internal_addr,
-            banner: banner.render(),
-            readiness: Arc::new(Readiness::new()),
-            ended: CancellationToken::new(),
-            public: tasks(),
-            fan_out: tasks(),
-            background: tasks(),
-            internal: tasks(),
-            services,
-            stores,
-            data_dir,
-        }
-    }
-
-    fn run(&self, settings: &Settings, listeners: Listeners, clock: Arc<dyn Clock>) {
-        let idle_days = settings.timeline.idle_days;
-        self.services.spawn_background(&self.background, &self.ended);
-        self.services.spawn_idle_sweeps(&self.background, idle_days, clock);
-        self.services.spawn_fan_out(&self.fan_out, &self.ended);
-        self.serve(settings, listeners);
+    fn run(&self, settings: &Settings, clock: Arc<dyn Clock>) {
+        self.services.spawn(&self.process);
+        self.services
+            .spawn_idle_sweeps(&self.process, settings.timeline.idle_days, clock);
         self.take_commands();
-        self.readiness.set_ready();
-    }
-
-    fn serve(&self, settings: &Settings, listeners: Listeners) {
-        let public_options = server_options(settings);
-        let internal_options = ServerOptions {
-            workers: 1,
-            limits: None,
-            ..public_options.clone()
-        };
-        let public_routes = self.services.public_routes();
-        let internal_routes = self.services.internal_routes(settings, Arc::clone(&self.readiness));
-        self.public.spawn("public server", |shutdown| {
-            let serving = http_kit::serve(listeners.public, public_options, public_routes, shutdown);
-            vital(log_failure("public", serving), &self.ended)
-        });
-        self.internal.spawn("internal server", |shutdown| {
-            let serving = http_kit::serve(listeners.internal, internal_options, internal_routes, shutdown);
-            vital(log_failure("internal", serving), &self.ended)
-        });
+        self.process.set_ready();
     }
 
     /// Without its socket the system serves all the same.
@@ -216,8 +114,8 @@ impl RunningApp {
         match control::bind(&path) {
             Ok(socket) => {
                 let service = Arc::clone(&self.services.follow_graph);
-                self.public
-                    .spawn("commands", |shutdown| socket.serve(service, shutdown));
+                self.process
+                    .spawn_dispensable(Stage::Requests, "commands", |shutdown| socket.serve(service, shutdown));
             }
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "commands such as import-graph cannot reach this process");
@@ -226,36 +124,25 @@ impl RunningApp {
     }
 }
 
-fn listen(address: SocketAddr, key: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listening = TcpListener::bind(address).and_then(|listener| {
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    });
-    listening.map_err(|source| StartError::Listen { address, key, source })
-}
-
-fn server_options(settings: &Settings) -> ServerOptions {
-    let defaults = ServerOptions::default();
-    let limits = settings.limits_enabled().then(|| {
-        Arc::new(Limits::new(RateLimits {
-            reads_per_second: settings.limits.reads_per_second,
-            writes_per_second: settings.limits.writes_per_second,
-            sign_ins_per_minute: settings.limits.sign_ins_per_minute,
-            trusted_proxies: settings.limits.trusted_proxies,
-        }))
-    });
-    ServerOptions {
-        workers: settings.http.workers.map_or(defaults.workers, usize::from),
-        request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
-        shutdown_timeout: DRAIN_REQUESTS,
-        limits,
-        ..defaults
+impl Started for RunningApp {
+    async fn ended(&self) {
+        self.process.ended().await;
     }
-}
 
-async fn log_failure(server: &'static str, serving: impl Future<Output = io::Result<()>>) {
-    if let Err(error) = serving.await {
-        tracing::error!(server, %error, "a server has failed");
+    /// Ends it, in the order that loses nothing: the process, stores, lock.
+    async fn shutdown(self) -> Result<(), Overdue> {
+        let ended = self.process.shutdown().await;
+        drop(self.services);
+        let closed = self.stores.close(CLOSE_STORES).await;
+        drop(self.data_dir);
+        match (ended, closed) {
+            (ended, true) => ended,
+            (Ok(()), false) => Err(Overdue(vec!["the stores"])),
+            (Err(Overdue(mut parts)), false) => {
+                parts.push("the stores");
+                Err(Overdue(parts))
+            }
+        }
     }
 }
 

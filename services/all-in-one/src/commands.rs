@@ -7,13 +7,13 @@ mod token;
 
 use std::path::PathBuf;
 
+use graph_import::ImportFailure;
 use runtime::Settings;
 use runtime::exit;
 
 use crate::cli::Command;
 use crate::control::ClientError;
 use crate::data_dir::DataDirError;
-use crate::graph_file::GraphFileError;
 use crate::keys::KeysError;
 use crate::operations::OperationError;
 use crate::stores::StoresError;
@@ -36,28 +36,9 @@ pub enum CommandError {
     /// There is no key to sign tokens with.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// The file cannot be read.
+    /// A file was not imported, or not whole.
     #[error(transparent)]
-    File(#[from] GraphFileError),
-    /// The file has bad lines.
-    #[error("nothing was imported: {} has bad lines ({count} of them). Correct them, or leave them out with --skip-bad", path.display())]
-    BadLines {
-        /// The file.
-        path: PathBuf,
-        /// How many.
-        count: u64,
-    },
-    /// An import ended early.
-    #[error("{source}. {done} of {edges} edges are imported; run the import again to finish it")]
-    ImportStopped {
-        /// Edges that are in the store.
-        done: u64,
-        /// Edges of the file.
-        edges: u64,
-        /// Why.
-        #[source]
-        source: Box<CommandError>,
-    },
+    Import(#[from] Box<ImportFailure<CommandError>>),
     /// The running process did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -71,12 +52,10 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::DataDir(error) | Self::NoAnswer(error) => error.exit_code(),
-            Self::NoData(_) | Self::File(GraphFileError::Open { .. } | GraphFileError::Folder { .. }) => exit::NO_INPUT,
-            Self::File(GraphFileError::Read { .. }) => exit::IO_ERROR,
-            Self::File(GraphFileError::BadGzip { .. }) | Self::BadLines { .. } => exit::DATA_ERROR,
+            Self::NoData(_) => exit::NO_INPUT,
+            Self::Import(failure) => failure.exit_code(Self::exit_code),
             Self::Stores(error) => error.exit_code(),
             Self::Keys(error) => error.exit_code(),
-            Self::ImportStopped { source, .. } => source.exit_code(),
             Self::Client(ClientError::Refused { exit_code, .. }) => *exit_code,
             Self::Operation(error) => error.exit_code(),
             Self::Client(_) => exit::TEMPORARY,

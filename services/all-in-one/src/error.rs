@@ -1,8 +1,6 @@
 //! Why the system does not start.
 
-use std::io;
-use std::net::SocketAddr;
-
+use bootstrap::ListenError;
 use model::InvalidRules;
 use runtime::exit;
 use storage::StoreError;
@@ -24,16 +22,8 @@ pub enum StartError {
     #[error(transparent)]
     Keys(#[from] KeysError),
     /// It cannot listen.
-    #[error("cannot listen on {address} ({key}): {}", reason(source))]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// The variable that says where.
-        key: &'static str,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The thresholds make no sense.
     #[error("timeline: {0}")]
     Rules(#[from] InvalidRules),
@@ -50,19 +40,9 @@ impl StartError {
             Self::Stores(error) => error.exit_code(),
             Self::Keys(error) => error.exit_code(),
             Self::Rules(_) => exit::USAGE,
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => exit::NO_PERMISSION,
-            Self::Listen { .. } => exit::UNAVAILABLE,
+            Self::Listen(error) => error.exit_code(),
             Self::Store(error) if error.is_transient() => exit::UNAVAILABLE,
             Self::Store(_) => exit::DATA_ERROR,
         }
-    }
-}
-
-fn reason(source: &io::Error) -> String {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
-        io::ErrorKind::PermissionDenied => "not permitted; ports below 1024 are the system's".to_owned(),
-        _ => source.to_string(),
     }
 }

@@ -19,12 +19,10 @@ pub mod commands;
 mod control;
 mod data_dir;
 mod error;
-pub mod graph_file;
 mod keys;
 mod operations;
-mod progress;
 mod services;
 mod stores;
 
-pub use app::{Overdue, RunningApp, StartOptions, start};
+pub use app::{RunningApp, StartOptions, start};
 pub use error::StartError;

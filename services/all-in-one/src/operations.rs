@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use follow_graph::FollowGraphService;
+use graph_import::graph_file::{BATCH_EDGES, MAX_NUMBER};
 use http_kit::TokenIssuer;
 use model::{Handle, InvalidHandle};
 use storage::{Deadline, GraphStore, ImportCounts, StoreError};
-
-use crate::graph_file::{BATCH_EDGES, MAX_NUMBER};
 
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use bootstrap::{Process, Routes, Stage};
 use fan_out::{FanOut, FanOutSettings};
 use follow_graph::{FollowGraphService, FollowGraphSettings};
-use http_kit::{AdminToken, Authenticator, Readiness};
+use http_kit::Authenticator;
 use model::{Clock, InvalidRules, RulesInForce, Thresholds};
-use runtime::{Settings, Tasks};
+use runtime::Settings;
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use timeline_read::{TimelineRead, TimelineReadSettings};
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,10 @@ impl Services {
         let follow_graph = FollowGraphService::new(
             follow_graph::Ports {
                 store: stores.graph.clone(),
+                feed: None,
+                versions: None,
                 log: stores.tweets.clone(),
+                counts: stores.tweets.clone(),
             },
             follow_graph_settings(settings)?,
             keys.issuer(settings, Arc::clone(&clock))?,
@@ -96,7 +100,7 @@ impl Services {
     }
 
     /// What the world sees.
-    pub(crate) fn public_routes(&self) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
+    pub(crate) fn public_routes(&self) -> Routes {
         let parts = [
             follow_graph::openapi(),
             tweet_ingest::openapi(),
@@ -106,64 +110,43 @@ impl Services {
         let follow_graph = follow_graph::routes(Arc::clone(&self.follow_graph), &http_kit::openapi::merge(parts));
         let tweet_ingest = tweet_ingest::routes(Arc::clone(&self.tweet_ingest));
         let timeline_read = timeline_read::routes(Arc::clone(&self.timeline_read));
-        move |config| {
+        Arc::new(move |config: &mut web::ServiceConfig| {
             config.app_data(authenticator.clone());
             follow_graph(config);
             tweet_ingest(config);
             timeline_read(config);
-        }
+        })
     }
 
-    /// What operators and the platform see.
-    pub(crate) fn internal_routes(
-        &self,
-        settings: &Settings,
-        readiness: Arc<Readiness>,
-    ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
-        let admin = web::Data::new(AdminToken(settings.admin.token.clone()));
-        let health = http_kit::internal_routes(readiness);
+    /// What operators see.
+    pub(crate) fn internal_routes(&self) -> Routes {
         let follow_graph = follow_graph::internal_routes(Arc::clone(&self.follow_graph));
         let fan_out = fan_out::internal_routes(Arc::clone(&self.fan_out));
-        move |config| {
-            config.app_data(admin.clone());
-            health(config);
+        Arc::new(move |config: &mut web::ServiceConfig| {
             follow_graph(config);
             fan_out(config);
-        }
+        })
     }
 
-    /// Starts fan-out.
-    pub(crate) fn spawn_fan_out(&self, tasks: &Tasks, ended: &CancellationToken) {
-        tasks.spawn("fan-out", |shutdown| {
-            vital(Arc::clone(&self.fan_out).run(shutdown), ended)
+    /// Starts fan-out, and what goes on behind requests.
+    pub(crate) fn spawn(&self, process: &Process) {
+        process.spawn(Stage::Work, "fan-out", |shutdown| {
+            Arc::clone(&self.fan_out).run(shutdown)
         });
-    }
-
-    /// Starts what goes on behind requests.
-    pub(crate) fn spawn_background(&self, tasks: &Tasks, ended: &CancellationToken) {
-        tasks.spawn("follow-graph", |shutdown| {
-            vital(Arc::clone(&self.follow_graph).run(shutdown), ended)
+        process.spawn(Stage::Background, "follow-graph", |shutdown| {
+            Arc::clone(&self.follow_graph).run(shutdown)
         });
-        tasks.spawn("timeline-read", |shutdown| {
-            vital(Arc::clone(&self.timeline_read).run(shutdown), ended)
+        process.spawn(Stage::Background, "timeline-read", |shutdown| {
+            Arc::clone(&self.timeline_read).run(shutdown)
         });
     }
 
     /// Starts to drop timelines that nobody has read for so long.
-    pub(crate) fn spawn_idle_sweeps(&self, tasks: &Tasks, idle_days: u32, clock: Arc<dyn Clock>) {
+    pub(crate) fn spawn_idle_sweeps(&self, process: &Process, idle_days: u32, clock: Arc<dyn Clock>) {
         let timelines = Arc::clone(&self.timelines);
-        tasks.spawn("idle timelines", move |shutdown| {
+        process.spawn_dispensable(Stage::Background, "idle timelines", move |shutdown| {
             drop_idle(timelines, idle_days, clock, shutdown)
         });
-    }
-}
-
-/// A part without which the rest is of no use: when it ends, however that comes, `ended` tells.
-pub(crate) fn vital<P: Future>(part: P, ended: &CancellationToken) -> impl Future<Output = P::Output> + use<P> {
-    let tells = ended.clone().drop_guard();
-    async move {
-        let _tells = tells;
-        part.await
     }
 }
 

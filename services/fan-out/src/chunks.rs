@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use model::{DeliveryPlan, TweetId, UserId};
 use parking_lot::Mutex;
-use storage::{ChunkResult, ChunksRequest, FollowerPageRequest, Group, PendingChunk, PushBatch, Receipt, StoreError};
+use storage::{ChunkResult, ChunksRequest, FollowerPageRequest, PendingChunk, PushBatch, Receipt, StoreError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -171,7 +171,7 @@ impl Tweet {
             .pending_chunks(&[tweet], fan_out.deadline())
             .await?;
         if left.is_empty() {
-            fan_out.ports.log.acknowledge(Group::FanOut, &[receipt]).await?;
+            fan_out.ports.log.acknowledge(&[receipt]).await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
 use model::{DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
-use storage::{FollowerPageRequest, Group, PushBatch, Receipt, Received, StoreError};
+use storage::{FollowerPageRequest, PushBatch, Receipt, Received, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Pending, record};
@@ -24,10 +24,7 @@ const AUDIENCES_AT_ONCE: usize = 1_024;
 pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
     let mut pause = Pause::new(fan_out.settings.longest_pause);
     loop {
-        let receive = fan_out
-            .ports
-            .log
-            .receive(Group::FanOut, fan_out.settings.batch, fan_out.settings.wait);
+        let receive = fan_out.ports.log.receive(fan_out.settings.batch, fan_out.settings.wait);
         let received = tokio::select! {
             () = shutdown.cancelled() => return,
             received = receive => received,
@@ -104,7 +101,7 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
         .map(|received| received.receipt)
         .filter(|receipt| !in_chunks.contains(receipt))
         .collect();
-    ports.log.acknowledge(Group::FanOut, &done).await
+    ports.log.acknowledge(&done).await
 }
 
 /// The tweets to deliver. Deletes need nothing; what this build does not understand is set aside.

@@ -4,6 +4,7 @@ mod accounts;
 mod body;
 mod delivery;
 mod edges;
+mod graph;
 mod lists;
 mod openapi;
 mod sessions;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use bytes::Bytes;
+use graph_replica::wire;
 use http_kit::{Endpoint, Problem, problems};
 use utoipa::OpenApi;
 
@@ -61,15 +63,21 @@ pub fn routes(
     }
 }
 
-/// The operators' routes.
+/// The operators' routes, and what the other services ask.
 pub fn internal_routes(service: Arc<FollowGraphService>) -> impl Fn(&mut web::ServiceConfig) + Clone {
     let service = web::Data::from(service);
     move |config| {
-        config.app_data(service.clone()).service(
-            Endpoint::new("/admin/delivery")
-                .get(delivery::get_delivery)
-                .put(delivery::put_delivery),
-        );
+        config
+            .app_data(service.clone())
+            .service(Endpoint::new(wire::READERS).post(graph::post_readers))
+            .service(Endpoint::new(wire::FOLLOWERS).post(graph::post_followers))
+            .service(Endpoint::new(wire::CHUNKS).post(graph::post_chunks))
+            .service(Endpoint::new(wire::USERS).post(graph::post_users))
+            .service(
+                Endpoint::new("/admin/delivery")
+                    .get(delivery::get_delivery)
+                    .put(delivery::put_delivery),
+            );
     }
 }
 

@@ -5,24 +5,21 @@ mod edges;
 mod operators;
 mod passwords;
 mod port;
-mod standing;
 mod through;
-mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use graph_replica::Replica;
 use http_kit::TokenIssuer;
 use model::Clock;
-use storage::{Deadline, EventLog, GraphStore, StoreError};
+use storage::{ActorVersions, Deadline, EventLog, GraphFeed, GraphStore, StoreError, TweetCounts};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::LogInError;
 pub(crate) use edges::EdgeRequest;
 use passwords::Passwords;
-use standing::Standing;
-use views::Views;
 
 use crate::FollowGraphSettings;
 use crate::counts;
@@ -30,16 +27,19 @@ use crate::crossing::{Delivery, Timing};
 
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many reader views are kept. Each takes some 16 bytes for each account that its reader follows.
-const VIEWS: usize = 100_000;
-
 /// What follow-graph works with.
 #[derive(Clone)]
 pub struct Ports {
     /// Accounts, edges and delivery rules.
     pub store: Arc<dyn GraphStore>,
-    /// What happened to tweets.
+    /// The same store, where other processes write it too.
+    pub feed: Option<Arc<dyn GraphFeed>>,
+    /// Where readers elsewhere learn of an account's own changes; nobody is elsewhere when absent.
+    pub versions: Option<Arc<dyn ActorVersions>>,
+    /// Which ids have been drawn.
     pub log: Arc<dyn EventLog>,
+    /// How many tweets authors have.
+    pub counts: Arc<dyn TweetCounts>,
 }
 
 /// The follow graph.
@@ -49,8 +49,7 @@ pub struct FollowGraphService {
     pub(crate) issuer: TokenIssuer,
     clock: Arc<dyn Clock>,
     passwords: Passwords,
-    views: Views,
-    standing: Standing,
+    pub(crate) replica: Arc<Replica>,
     pub(crate) delivery: Delivery,
     purge: Notify,
 }
@@ -64,16 +63,23 @@ impl FollowGraphService {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StoreError> {
         let deadline = Deadline::after(START_WITHIN);
-        let revoked = ports.store.revocations(clock.unix_ms() / 1_000, deadline).await?;
+        let replica = Arc::new(load_replica(&ports, &settings, &*clock, deadline).await?);
         let timing = Timing {
             settle: settings.crossing_settle,
             margin: settings.crossing_margin,
         };
-        let delivery = Delivery::load(ports.clone(), settings.rules, timing, Arc::clone(&clock), deadline).await?;
+        let delivery = Delivery::load(
+            ports.clone(),
+            Arc::clone(&replica),
+            settings.rules,
+            timing,
+            Arc::clone(&clock),
+            deadline,
+        )
+        .await?;
         Ok(Arc::new(Self {
             passwords: Passwords::new(settings.hashing_concurrency),
-            views: Views::new(VIEWS),
-            standing: Standing::new(revoked),
+            replica,
             delivery,
             purge: Notify::new(),
             ports,
@@ -88,7 +94,28 @@ impl FollowGraphService {
         tokio::join!(
             self.delivery.run(&shutdown),
             counts::run(&self.ports, &shutdown),
-            self.purge_deleted(&shutdown)
+            self.purge_deleted(&shutdown),
+            self.replica.run(shutdown.clone())
         );
     }
+
+    /// What this process has cached of the graph.
+    pub fn replica(&self) -> &Arc<Replica> {
+        &self.replica
+    }
+}
+
+async fn load_replica(
+    ports: &Ports,
+    settings: &FollowGraphSettings,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Replica, StoreError> {
+    let now_s = clock.unix_ms() / 1_000;
+    if let Some(feed) = &ports.feed {
+        return Replica::load(Arc::clone(feed), settings.rules, now_s, deadline).await;
+    }
+    let revoked = ports.store.revocations(now_s, deadline).await?;
+    let rules = ports.store.delivery_rules(settings.rules, deadline).await?;
+    Ok(Replica::of_only_writer(revoked, rules))
 }

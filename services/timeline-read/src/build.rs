@@ -124,7 +124,7 @@ impl Worker {
     /// later is pushed by a worker that knows these follows.
     async fn build(&self, reader: UserId, deadline: Deadline) -> Result<(), StoreError> {
         let ticket = self.ports.timelines.begin_build(reader, deadline).await?;
-        let Some(view) = self.ports.graph.reader(reader, deadline).await? else {
+        let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return self.ports.timelines.remove(&[reader], deadline).await;
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;
@@ -143,7 +143,7 @@ impl Worker {
     }
 
     async fn backfill(&self, reader: UserId, stored: Coverage, deadline: Deadline) -> Result<(), StoreError> {
-        let Some(view) = self.ports.graph.reader(reader, deadline).await? else {
+        let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return Ok(());
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;

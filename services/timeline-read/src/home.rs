@@ -1,6 +1,7 @@
 //! A page of a home timeline.
 //!
-//! 1. Take the mark: below it nothing can arrive late. Then look up whom the reader follows and how authors are delivered.
+//! 1. Take the mark: below it nothing can arrive late. Then take how authors are delivered, the stored timeline, and whom
+//!    the reader follows.
 //! 2. Fetch ids from all sources, newest first ([`crate::sources`]), look the tweets up, drop what the reader does not
 //!    follow, or mutes, or is across a block from, or what is deleted. Again, further down, until the page is full.
 //! 3. On the first page go down at least to the mark, and note every visible id above it: with the mark they say exactly
@@ -12,12 +13,12 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use model::{TweetId, UserId};
-use storage::{Deadline, RenderedTweet};
+use storage::{Deadline, RenderedTweet, StoreError};
 
 use crate::build::{Job, followed_since};
 use crate::mark::{HomeCursor, Mark};
 use crate::service::{Basis, ReadError, TimelineRead};
-use crate::sources::{Sources, Stored};
+use crate::sources::{Lookup, Sources, look_up};
 
 /// How many ids a mark may list. More are visible above it only when fan-out lags far behind; then the newest are held
 /// back until it has caught up, and the answer says that it is incomplete.
@@ -25,6 +26,9 @@ const MAX_SEEN: usize = 1_500;
 
 /// How often a page may look further down for tweets that the filters leave. Then it ends where it has got to.
 const MAX_FETCHES: usize = 32;
+
+/// How often a page is put together anew because what it rests on has become too old meanwhile.
+const MAX_ATTEMPTS: usize = 3;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -49,26 +53,38 @@ pub(crate) struct HomePage {
 impl TimelineRead {
     /// A page of the reader's home timeline.
     pub(crate) async fn home(&self, request: HomeRequest, deadline: Deadline) -> Result<HomePage, ReadError> {
-        let basis = self.basis(request.reader, deadline).await?;
-        let mut scan = Scan::new(self, &basis, &request, deadline);
-        scan.down().await?;
-        match &request.cursor {
-            Some(cursor) => Ok(scan.later_page(cursor.mark.clone())),
-            None => scan.first_page().await,
+        for _ in 0..MAX_ATTEMPTS {
+            let below = request.cursor.as_ref().map_or(TweetId::MAX, |cursor| cursor.below);
+            let (basis, lookup) = self.basis(request.reader, below, request.limit + 1, deadline).await?;
+            self.ask_for_what_is_missing(&basis, &lookup);
+            let mut scan = Scan::new(self, &basis, &request, deadline);
+            scan.down(lookup).await?;
+            let page = match &request.cursor {
+                Some(cursor) => scan.later_page(cursor.mark.clone()),
+                None => scan.first_page().await?,
+            };
+            if basis.is_believable() {
+                return Ok(page);
+            }
         }
+        // What it rests on was outdated each time before it was ready.
+        Err(StoreError::Timeout {
+            store: "the follow graph",
+        }
+        .into())
     }
 
-    fn ask_for_what_is_missing(&self, basis: &Basis, stored: Stored) {
+    fn ask_for_what_is_missing(&self, basis: &Basis, lookup: &Lookup) {
         let reader = basis.view.reader;
-        match stored {
-            Stored::Absent if basis.rules.pushes_anything() => self.builder.request(reader, Job::Build),
-            Stored::Present(coverage)
-                if coverage.holds < basis.view.version
-                    && followed_since(&basis.view, coverage.holds).next().is_some() =>
+        match lookup {
+            Lookup::Absent if basis.rules.pushes_anything() => self.builder.request(reader, Job::Build),
+            Lookup::Present(slice)
+                if slice.coverage.holds < basis.view.version
+                    && followed_since(&basis.view, slice.coverage.holds).next().is_some() =>
             {
-                self.builder.request(reader, Job::Backfill(coverage));
+                self.builder.request(reader, Job::Backfill(slice.coverage));
             }
-            Stored::Absent | Stored::Present(_) => {}
+            Lookup::Absent | Lookup::Present(_) | Lookup::Unreachable => {}
         }
     }
 }
@@ -113,9 +129,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes down until the page is full (one more tells whether another follows) or nothing is left.
-    async fn down(&mut self) -> Result<(), ReadError> {
+    async fn down(&mut self, lookup: Lookup) -> Result<(), ReadError> {
         let want = self.request.limit + 1;
-        let mut asked_for_missing = false;
+        let mut looked_up = Some(lookup);
         for _ in 0..MAX_FETCHES {
             let full = self
                 .visible
@@ -127,11 +143,11 @@ impl<'a> Scan<'a> {
             if (full && self.low <= self.depth) || self.low <= self.end().min(self.depth) {
                 break;
             }
-            let (candidates, stored) = self.sources().fetch(self.low, want).await?;
-            if !asked_for_missing {
-                self.service.ask_for_what_is_missing(self.basis, stored);
-                asked_for_missing = true;
-            }
+            let lookup = match looked_up.take() {
+                Some(lookup) => lookup,
+                None => self.look_up(want).await?,
+            };
+            let candidates = self.sources().fetch(lookup, self.low, want).await?;
             let ids = self.with_seen(candidates.ids, candidates.low);
             self.low = candidates.low;
             let found = self.filtered(&ids).await?;
@@ -140,9 +156,14 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    async fn look_up(&self, want: usize) -> Result<Lookup, StoreError> {
+        let timelines = &*self.service.ports.timelines;
+        let (_, lookup) = look_up(timelines, self.request.reader, self.low, want, self.deadline).await?;
+        Ok(lookup)
+    }
+
     fn sources(&self) -> Sources<'a> {
         Sources {
-            timelines: &*self.service.ports.timelines,
             tweets: &*self.service.ports.tweets,
             view: &self.basis.view,
             rules: &self.basis.rules,

@@ -1,6 +1,7 @@
 //! The service: its ports, and what all reads share.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use model::{DeliveryRules, ReaderView, TweetId, UserId};
 use storage::{Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore};
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::TimelineReadSettings;
 use crate::build::Builder;
 use crate::hydrate::Hydrator;
+use crate::sources::{Lookup, look_up};
 
 /// What timeline-read works with.
 #[derive(Clone)]
@@ -61,17 +63,33 @@ impl TimelineRead {
     }
 
     /// What a home timeline read goes by. The order is part of the protocol (`docs/crossing.md`): the mark is taken before
-    /// anything is looked at, so that whatever becomes visible during the read lies above it.
-    pub(crate) async fn basis(&self, reader: UserId, deadline: Deadline) -> Result<Basis, ReadError> {
+    /// anything is looked at, so that whatever becomes visible during the read lies above it; the rules before the stored
+    /// timeline, so that what they leave unwritten is pulled; and the view after it, since the stored timeline comes with
+    /// the version of the reader that must show.
+    pub(crate) async fn basis(
+        &self,
+        reader: UserId,
+        below: TweetId,
+        want: usize,
+        deadline: Deadline,
+    ) -> Result<(Basis, Lookup), ReadError> {
+        let believable_until = self.ports.graph.believable_until();
         let settled = self.ports.log.settled_below().await?;
+        let rules = self.ports.graph.delivery_rules(deadline).await?;
+        let (actor_version, lookup) = look_up(&*self.ports.timelines, reader, below, want, deadline).await?;
         let view = self
             .ports
             .graph
-            .reader(reader, deadline)
+            .reader(reader, actor_version, deadline)
             .await?
             .ok_or(ReadError::NoSuchUser)?;
-        let rules = self.ports.graph.delivery_rules(deadline).await?;
-        Ok(Basis { settled, view, rules })
+        let basis = Basis {
+            settled,
+            view,
+            rules,
+            believable_until,
+        };
+        Ok((basis, lookup))
     }
 }
 
@@ -83,4 +101,13 @@ pub(crate) struct Basis {
     pub(crate) view: Arc<ReaderView>,
     /// Which authors are pulled over which ids.
     pub(crate) rules: Arc<DeliveryRules>,
+    /// Until when all this may be believed.
+    believable_until: Option<Instant>,
+}
+
+impl Basis {
+    /// Whether an answer that rests on it may still be given.
+    pub(crate) fn is_believable(&self) -> bool {
+        self.believable_until.is_none_or(|until| Instant::now() <= until)
+    }
 }

@@ -9,8 +9,8 @@
 //!
 //! A page merged from several sources is complete only down to the highest of their lower bounds.
 
-use model::{AuthorRange, Coverage, DeliveryRules, IdRange, ReaderView, TweetId, UserId};
-use storage::{Deadline, StoreError, TimelineStore, TweetStore};
+use model::{ActorVersion, AuthorRange, Coverage, DeliveryRules, IdRange, ReaderView, TweetId, UserId};
+use storage::{Deadline, StoreError, TimelineSlice, TimelineStore, TweetStore};
 
 /// Ids of a home timeline, before filters.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,18 +21,40 @@ pub(crate) struct Candidates {
     pub(crate) low: TweetId,
 }
 
-/// What fetching taught of the stored timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
+/// What looking for a stored timeline came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lookup {
     /// There is none (or not yet).
     Absent,
-    /// There is one, this complete.
-    Present(Coverage),
+    /// This part of it.
+    Present(TimelineSlice),
+    /// The store of timelines is away. Timelines are a cache: everything is pulled meanwhile.
+    Unreachable,
+}
+
+/// Looks for the stored timeline; answers also which version of the reader must show, where that is known.
+pub(crate) async fn look_up(
+    timelines: &dyn TimelineStore,
+    reader: UserId,
+    below: TweetId,
+    want: usize,
+    deadline: Deadline,
+) -> Result<(Option<ActorVersion>, Lookup), StoreError> {
+    match timelines.read(reader, below, want, deadline).await {
+        Ok(stored) => Ok((
+            stored.actor_version,
+            stored.slice.map_or(Lookup::Absent, Lookup::Present),
+        )),
+        Err(error) if error.is_transient() => {
+            tracing::debug!(%reader, %error, "a stored timeline cannot be reached");
+            Ok((None, Lookup::Unreachable))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Fetches ids for one reader.
 pub(crate) struct Sources<'a> {
-    pub(crate) timelines: &'a dyn TimelineStore,
     pub(crate) tweets: &'a dyn TweetStore,
     pub(crate) view: &'a ReaderView,
     pub(crate) rules: &'a DeliveryRules,
@@ -41,18 +63,13 @@ pub(crate) struct Sources<'a> {
 
 impl Sources<'_> {
     /// The newest ids below `below`, `want` or more where there are as many above the next border between sources.
-    pub(crate) async fn fetch(&self, below: TweetId, want: usize) -> Result<(Candidates, Stored), StoreError> {
-        let slice = self
-            .timelines
-            .read(self.view.reader, below, want, self.deadline)
-            .await?;
-        let Some(slice) = slice else {
-            return Ok((self.pull(&everybody(self.view), below, want).await?, Stored::Absent));
+    pub(crate) async fn fetch(&self, lookup: Lookup, below: TweetId, want: usize) -> Result<Candidates, StoreError> {
+        let Lookup::Present(slice) = lookup else {
+            return self.pull(&everybody(self.view), below, want).await;
         };
         let mark = slice.coverage.complete_from;
-        let stored = Stored::Present(slice.coverage);
         if below <= mark {
-            return Ok((self.pull(&everybody(self.view), below, want).await?, stored));
+            return self.pull(&everybody(self.view), below, want).await;
         }
         let stored_low = if slice.more {
             slice.ids.last().copied().unwrap_or(mark)
@@ -63,13 +80,10 @@ impl Sources<'_> {
             .pull(&beside_stored(self.view, self.rules, slice.coverage), below, want)
             .await?;
         let low = pulled.low.max(stored_low);
-        Ok((
-            Candidates {
-                ids: merge(slice.ids, pulled.ids, low),
-                low,
-            },
-            stored,
-        ))
+        Ok(Candidates {
+            ids: merge(slice.ids, pulled.ids, low),
+            low,
+        })
     }
 
     async fn pull(&self, sources: &[AuthorRange], below: TweetId, want: usize) -> Result<Candidates, StoreError> {
@@ -168,7 +182,7 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
-    use model::{ActorVersion, DeliveryState, Followee, RulesInForce, Strategy, Thresholds};
+    use model::{DeliveryState, Followee, RulesInForce, Strategy, Thresholds};
 
     use super::*;
 

@@ -33,7 +33,7 @@ impl TimelineRead {
             let view = self
                 .ports
                 .graph
-                .reader(viewer, deadline)
+                .reader(viewer, None, deadline)
                 .await?
                 .ok_or(ReadError::NoSuchUser)?;
             if view.blocked.binary_search(&author).is_ok() {

@@ -116,7 +116,7 @@ impl TweetIngest {
         let Some(viewer) = viewer.filter(|viewer| *viewer != author) else {
             return Ok(Some(tweet));
         };
-        let view = self.ports.graph.reader(viewer, deadline).await?;
+        let view = self.ports.graph.reader(viewer, None, deadline).await?;
         let across_a_block = view.is_some_and(|view| view.blocked.binary_search(&author).is_ok());
         Ok((!across_a_block).then_some(tweet))
     }

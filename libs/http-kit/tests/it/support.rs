@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use async_trait::async_trait;
 use http_kit::auth::generate_private_key;
 use http_kit::{Authenticator, ServerOptions, TokenIssuer, VerifyingKeys, serve};
-use model::{ChunkPlan, DeliveryRules, ManualClock, ReaderView, Session, User, UserId};
+use model::{ActorVersion, ChunkPlan, DeliveryRules, ManualClock, ReaderView, Session, User, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use storage::{ChunksRequest, Deadline, FollowGraph, FollowerPage, FollowerPageRequest, StoreError};
 use tokio::task::JoinHandle;
@@ -40,7 +40,12 @@ impl FollowGraph for Revocations {
         Ok(self.revoked.lock().unwrap().contains(&session.token_id))
     }
 
-    async fn reader(&self, _: UserId, _: Deadline) -> Result<Option<Arc<ReaderView>>, StoreError> {
+    async fn reader(
+        &self,
+        _: UserId,
+        _: Option<ActorVersion>,
+        _: Deadline,
+    ) -> Result<Option<Arc<ReaderView>>, StoreError> {
         unused()
     }
 
@@ -66,6 +71,10 @@ impl FollowGraph for Revocations {
 
     fn max_staleness(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn believable_until(&self) -> Option<Instant> {
+        None
     }
 }
 

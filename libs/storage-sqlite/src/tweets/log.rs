@@ -1,5 +1,7 @@
 //! The event log of one process, over the outbox table.
 //!
+//! Two groups consume it: fan-out, and whoever is told how many tweets authors have. Each event goes to both.
+//!
 //! Committed events are kept in memory until every group has taken them, up to a bound; a group that lags further behind
 //! reads from the table. A group's acknowledgements may come in any order; its position is the highest place up to which
 //! all of them are in. Positions are made durable now and then: what is lost with the process is received once more.
@@ -13,11 +15,38 @@ use std::time::{Duration, Instant};
 
 use model::TweetId;
 use parking_lot::Mutex;
-use storage::{Group, Receipt, Received};
+use storage::Receipt;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::outbox::Logged;
+
+/// Who consumes the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Fan-out.
+    FanOut,
+    /// Whoever is told how many tweets authors have.
+    TweetCounts,
+}
+
+impl Group {
+    pub(super) const ALL: [Self; 2] = [Self::FanOut, Self::TweetCounts];
+
+    /// Its name in the table.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::FanOut => "fan-out",
+            Self::TweetCounts => "tweet-counts",
+        }
+    }
+}
+
+/// An event, handed to a group.
+pub(super) struct Handed {
+    pub(super) receipt: Receipt,
+    pub(super) logged: Logged,
+}
 
 /// How many events memory keeps for a group that lags.
 const KEPT_IN_MEMORY: usize = 65_536;
@@ -48,7 +77,7 @@ pub(super) struct Opened {
 /// What a group is to do next.
 pub(super) enum Next {
     /// Handle these; none if it has taken everything.
-    Handle(Vec<Received>),
+    Handle(Vec<Handed>),
     /// Read from the table what lies above `after`, up to `last`.
     Read { after: u64, last: u64 },
 }
@@ -165,7 +194,7 @@ impl Log {
     }
 
     /// Takes for a group what [`Next::Read`] asked for. One at a time: the caller sees to it.
-    pub(super) fn take_read(&self, group: Group, read: &[Logged], last: u64) -> Vec<Received> {
+    pub(super) fn take_read(&self, group: Group, read: &[Logged], last: u64) -> Vec<Handed> {
         let state = &mut *self.state.lock();
         let group = &mut state.groups[index(group)];
         let received = read
@@ -286,16 +315,16 @@ impl GroupState {
     }
 }
 
-fn hand_out(taken: &mut VecDeque<Taken>, logged: &Logged) -> Received {
+fn hand_out(taken: &mut VecDeque<Taken>, logged: &Logged) -> Handed {
     taken.push_back(Taken {
         position: logged.position(),
         accepted: logged.accepted(),
         at_ms: logged.at_ms,
         acknowledged: false,
     });
-    Received {
+    Handed {
         receipt: Receipt(logged.position()),
-        event: logged.event.clone(),
+        logged: logged.clone(),
     }
 }
 
@@ -317,7 +346,6 @@ mod tests {
         let body = EventBody::TweetAccepted {
             tweet: TweetId::new(position * 10),
             author: UserId::new(1),
-            tweets: AuthorTweets { count: 1, version: 1 },
         };
         let event = Event {
             format: EVENT_FORMAT,
@@ -325,7 +353,11 @@ mod tests {
             trace: None,
             body,
         };
-        Logged { event, at_ms: position }
+        Logged {
+            event,
+            at_ms: position,
+            tweets: AuthorTweets { count: 1, version: 1 },
+        }
     }
 
     fn log() -> Log {

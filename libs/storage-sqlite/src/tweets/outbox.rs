@@ -1,11 +1,10 @@
 //! The outbox: what happened, committed with what it happened to.
 
+use super::log::Group;
+use crate::sql;
 use model::{AuthorTweets, Event, EventBody, Position, TraceContext, TweetId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
-use storage::Group;
-
-use crate::sql;
 
 /// How many events one write may drop: well above what is committed while a position is kept in memory alone.
 const PRUNED_AT_ONCE: u64 = 10_000;
@@ -13,11 +12,12 @@ const PRUNED_AT_ONCE: u64 = 10_000;
 const ACCEPTED: i64 = 0;
 const DELETED: i64 = 1;
 
-/// An event, and when it happened.
+/// An event, when it happened, and how many tweets its author has after it.
 #[derive(Debug, Clone)]
 pub(super) struct Logged {
     pub(super) event: Event,
     pub(super) at_ms: u64,
+    pub(super) tweets: AuthorTweets,
 }
 
 impl Logged {
@@ -46,8 +46,8 @@ impl TryFrom<&Row<'_>> for Logged {
             version: sql::number(row.get(6)?),
         };
         let body = match row.get(2)? {
-            ACCEPTED => EventBody::TweetAccepted { tweet, author, tweets },
-            DELETED => EventBody::TweetDeleted { tweet, author, tweets },
+            ACCEPTED => EventBody::TweetAccepted { tweet, author },
+            DELETED => EventBody::TweetDeleted { tweet, author },
             unknown => {
                 let error = format!("an event of unknown kind {unknown}");
                 return Err(rusqlite::Error::FromSqlConversionFailure(
@@ -66,6 +66,7 @@ impl TryFrom<&Row<'_>> for Logged {
         Ok(Self {
             event,
             at_ms: sql::number(row.get(7)?),
+            tweets,
         })
     }
 }
@@ -78,9 +79,9 @@ pub(super) fn append(connection: &Connection, logged: &Logged) -> rusqlite::Resu
         trace,
         body,
     } = &logged.event;
-    let (kind, tweet, author, tweets) = match body {
-        EventBody::TweetAccepted { tweet, author, tweets } => (ACCEPTED, tweet, author, tweets),
-        EventBody::TweetDeleted { tweet, author, tweets } => (DELETED, tweet, author, tweets),
+    let (kind, tweet, author) = match body {
+        EventBody::TweetAccepted { tweet, author } => (ACCEPTED, tweet, author),
+        EventBody::TweetDeleted { tweet, author } => (DELETED, tweet, author),
     };
     connection
         .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
@@ -90,8 +91,8 @@ pub(super) fn append(connection: &Connection, logged: &Logged) -> rusqlite::Resu
             kind,
             sql::column(tweet.get()),
             sql::column(author.get()),
-            sql::column(tweets.count),
-            sql::column(tweets.version),
+            sql::column(logged.tweets.count),
+            sql::column(logged.tweets.version),
             sql::column(logged.at_ms),
             trace.as_ref().map(|trace| &trace.0),
         ))?;

@@ -24,7 +24,7 @@ pub(super) struct WriterState {
 }
 
 impl WriterState {
-    fn event(&mut self, body: EventBody, trace: Option<TraceContext>, at_ms: u64) -> Logged {
+    fn event(&mut self, body: EventBody, tweets: AuthorTweets, trace: Option<TraceContext>, at_ms: u64) -> Logged {
         self.last_position += 1;
         let event = Event {
             format: EVENT_FORMAT,
@@ -32,7 +32,7 @@ impl WriterState {
             trace,
             body,
         };
-        Logged { event, at_ms }
+        Logged { event, at_ms, tweets }
     }
 }
 
@@ -65,12 +65,8 @@ pub(super) fn insert(
     insert_row(turn.connection, &tweet)?;
     let author = tweet.author.id;
     let tweets = count(turn.connection, author, 1)?;
-    let body = EventBody::TweetAccepted {
-        tweet: id,
-        author,
-        tweets,
-    };
-    let logged = turn.state.event(body, new.trace, id.unix_ms());
+    let body = EventBody::TweetAccepted { tweet: id, author };
+    let logged = turn.state.event(body, tweets, new.trace, id.unix_ms());
     outbox::append(turn.connection, &logged)?;
     if let Some(key) = &new.idempotency {
         idempotency::keep(turn.connection, key, id, now_ms)?;
@@ -128,15 +124,8 @@ fn entomb(
         .prepare_cached("UPDATE tweets SET deleted_at_ms = ?2 WHERE id = ?1")?
         .execute([sql::column(id.get()), sql::column(now_ms)])?;
     let tweets = count(turn.connection, author, -1)?;
-    let logged = turn.state.event(
-        EventBody::TweetDeleted {
-            tweet: id,
-            author,
-            tweets,
-        },
-        trace,
-        now_ms,
-    );
+    let body = EventBody::TweetDeleted { tweet: id, author };
+    let logged = turn.state.event(body, tweets, trace, now_ms);
     outbox::append(turn.connection, &logged)?;
     let event = logged.event.clone();
     let (tails, log) = (Arc::clone(&turn.state.tails), Arc::clone(&turn.state.log));

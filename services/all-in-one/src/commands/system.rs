@@ -110,17 +110,17 @@ pub(super) enum ImportTarget {
     Running(Client),
 }
 
-impl ImportTarget {
-    /// Commits a batch.
-    pub(super) async fn add(&mut self, batch: Vec<(u64, u64)>) -> Result<ImportCounts, CommandError> {
+impl graph_import::ImportTarget for ImportTarget {
+    type Error = CommandError;
+
+    async fn add(&mut self, batch: Vec<(u64, u64)>) -> Result<ImportCounts, CommandError> {
         match self {
             Self::Stopped { import, .. } => Ok(import.add(batch).await?),
             Self::Running(client) => Ok(client.import(batch).await?),
         }
     }
 
-    /// Ends the import.
-    pub(super) async fn end(self) -> Result<(), CommandError> {
+    async fn end(self) -> Result<(), CommandError> {
         match self {
             Self::Stopped { import, .. } => Ok(import.end().await?),
             Self::Running(mut client) => Ok(client.end_import().await?),

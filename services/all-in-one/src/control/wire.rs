@@ -11,7 +11,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 /// Room for a batch of the largest numbers.
-const MAX_LINE_BYTES: u64 = 40 * crate::graph_file::BATCH_EDGES as u64;
+const MAX_LINE_BYTES: u64 = 40 * graph_import::graph_file::BATCH_EDGES as u64;
 
 /// How long the other side may take to read a line.
 const SEND_WITHIN: Duration = Duration::from_secs(30);

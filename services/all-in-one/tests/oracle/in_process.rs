@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use all_in_one::{RunningApp, StartOptions};
 use async_trait::async_trait;
+use bootstrap::Started;
 use model::TweetId;
 use runtime::Settings;
 use test_support::{ClientError, HttpTransport, Operator, Rules, Stop, System, Transport};
@@ -49,7 +50,7 @@ impl InProcess {
 
     pub(crate) async fn end(&self) {
         if let Some(app) = self.app.lock().await.take() {
-            app.shutdown().await.expect("everything ends in time");
+            Started::shutdown(app).await.expect("everything ends in time");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use graph_replica::Replica;
 use model::{Clock, DeliveryRules, DeliveryState, IdRange, Phase, RulesInForce, Strategy, Subject, TweetId};
 use parking_lot::Mutex;
 use storage::{Deadline, StoreError};
@@ -17,6 +17,8 @@ use crate::service::Ports;
 
 const TICK: Duration = Duration::from_millis(250);
 const IDLE_TICK: Duration = Duration::from_secs(1);
+/// How often it is looked whether something is due, though nothing here says so.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(30);
 const STEP_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long steps take.
@@ -28,14 +30,13 @@ pub(crate) struct Timing {
     pub(crate) margin: Duration,
 }
 
-/// The delivery rules. What is in force in memory has been committed before.
+/// The delivery rules. What is in force in memory has been committed before, by this process or by another one.
 pub(crate) struct Delivery {
     ports: Ports,
+    replica: Arc<Replica>,
     timing: Timing,
     clock: Arc<dyn Clock>,
-    rules: ArcSwap<DeliveryRules>,
-    /// When each subject's last step came into force here; before the start for those that are not in it.
-    steps: Mutex<HashMap<Subject, Instant>>,
+    steps: Mutex<Seen>,
     started: Instant,
     /// One change of the rules at a time.
     changing: tokio::sync::Mutex<()>,
@@ -49,25 +50,31 @@ impl Delivery {
     /// Loads the rules: those that an operator set, else those of the configuration.
     pub(crate) async fn load(
         ports: Ports,
+        replica: Arc<Replica>,
         configured: RulesInForce,
         timing: Timing,
         clock: Arc<dyn Clock>,
         deadline: Deadline,
     ) -> Result<Self, StoreError> {
-        let mut rules = ports.store.delivery_rules(configured, deadline).await?;
+        let mut rules = DeliveryRules::clone(&replica.rules());
         if rules.in_force != configured {
             tell_who_wins(&rules);
         }
         if rules.version == 0 && configured.strategy == Strategy::Pull {
             pull_from_the_beginning(&ports, &mut rules, clock.unix_ms(), deadline).await?;
+            replica.set_rules(rules);
         }
+        let seen = Seen {
+            rules: replica.rules(),
+            steps: HashMap::new(),
+        };
         Ok(Self {
             ports,
+            replica,
             timing,
             latest_ms: AtomicU64::new(clock.unix_ms()),
             clock,
-            rules: ArcSwap::from_pointee(rules),
-            steps: Mutex::default(),
+            steps: Mutex::new(seen),
             started: Instant::now(),
             changing: tokio::sync::Mutex::default(),
             wake: Notify::new(),
@@ -77,7 +84,7 @@ impl Delivery {
 
     /// The rules in force.
     pub(crate) fn rules(&self) -> Arc<DeliveryRules> {
-        self.rules.load_full()
+        self.replica.rules()
     }
 
     /// Some author may have crossed a threshold.
@@ -93,7 +100,7 @@ impl Delivery {
             let mut rules = DeliveryRules::clone(&self.rules());
             rules.version = version;
             rules.in_force = asked;
-            self.rules.store(Arc::new(rules));
+            self.replica.set_rules(rules);
         }
         tracing::info!(
             strategy = asked.strategy.as_str(),
@@ -110,13 +117,19 @@ impl Delivery {
     /// Takes steps until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &CancellationToken) {
         let mut under_way = true;
+        let mut looked = Instant::now();
+        let mut version = 0;
         while !shutdown.is_cancelled() {
             self.latest_ms.fetch_max(self.clock.unix_ms(), Ordering::AcqRel);
+            // Another process that writes may have begun something and died.
+            under_way |= self.rules().version != version || looked.elapsed() > BETWEEN_LOOKS;
             if under_way || self.audience_changed.swap(false, Ordering::AcqRel) {
                 under_way = self.advance().await.unwrap_or_else(|error| {
                     tracing::warn!(%error, "a crossing waits for the graph store");
                     true
                 });
+                looked = Instant::now();
+                version = self.rules().version;
             }
             let pause = if under_way {
                 (self.timing.settle / 10).clamp(Duration::from_millis(1), TICK)
@@ -136,6 +149,7 @@ impl Delivery {
         let _one = self.changing.lock().await;
         let deadline = Deadline::after(STEP_WITHIN);
         let rules = self.rules();
+        self.steps.lock().see(Arc::clone(&rules));
         let followers = match rules.in_force.strategy {
             Strategy::Hybrid => {
                 self.ports
@@ -157,20 +171,16 @@ impl Delivery {
             let version = self.ports.store.set_delivery(steps.clone(), deadline).await?;
             let mut changed = DeliveryRules::clone(&rules);
             changed.version = version;
-            let subjects: Vec<Subject> = steps.iter().map(|(subject, _)| *subject).collect();
             apply(&mut changed, steps);
-            self.rules.store(Arc::new(changed));
-            let now = Instant::now();
-            self.steps
-                .lock()
-                .extend(subjects.into_iter().map(|subject| (subject, now)));
+            self.replica.set_rules(changed);
+            self.steps.lock().see(self.rules());
         }
         Ok(under_way)
     }
 
     fn is_settled(&self, subject: Subject) -> bool {
-        let since = self.steps.lock().get(&subject).copied().unwrap_or(self.started);
-        since.elapsed() >= self.timing.settle
+        let since = self.steps.lock().steps.get(&subject).copied();
+        since.unwrap_or(self.started).elapsed() >= self.timing.settle
     }
 
     /// Above every id drawn so far. A generator follows the clock, and stays at the latest time that it saw when the clock
@@ -180,6 +190,32 @@ impl Delivery {
         let margin_ms = u64::try_from(self.timing.margin.as_millis()).unwrap_or(u64::MAX);
         let by_clock = TweetId::first_at(latest_ms.saturating_add(margin_ms));
         Ok(by_clock.max(self.ports.log.settled_below().await?))
+    }
+}
+
+/// The rules as this process last saw them, and when it first saw each subject where it stands now: no earlier than the
+/// step came into force, whoever took it.
+struct Seen {
+    rules: Arc<DeliveryRules>,
+    /// Subjects that are not in it stand where they stood at the start.
+    steps: HashMap<Subject, Instant>,
+}
+
+impl Seen {
+    fn see(&mut self, rules: Arc<DeliveryRules>) {
+        if rules.version == self.rules.version {
+            return;
+        }
+        let now = Instant::now();
+        if rules.everyone != self.rules.everyone {
+            self.steps.insert(Subject::Everyone, now);
+        }
+        for (author, state) in &rules.authors {
+            if self.rules.authors.get(author) != Some(state) {
+                self.steps.insert(Subject::Author(*author), now);
+            }
+        }
+        self.rules = rules;
     }
 }
 

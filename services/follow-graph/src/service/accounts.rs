@@ -89,8 +89,8 @@ impl FollowGraphService {
         let service = Arc::clone(self);
         see_through(deadline, |deadline| async move {
             service.ports.store.revoke(&session, deadline).await?;
-            service.standing.logged_out(&session);
-            service.views.changed(session.user);
+            service.replica.standing.logged_out(&session);
+            service.replica.views.changed(session.user);
             Ok(())
         })
         .await
@@ -116,8 +116,8 @@ impl FollowGraphService {
         see_through(deadline, |deadline| async move {
             let store = &service.ports.store;
             let version = store.change_password(user, seen, hash, idempotency, deadline).await?;
-            service.standing.new_credentials(user, version);
-            service.views.changed(user);
+            service.replica.standing.new_credentials(user, version);
+            service.replica.views.changed(user);
             Ok(())
         })
         .await
@@ -148,8 +148,8 @@ impl FollowGraphService {
         let service = Arc::clone(self);
         see_through(deadline, |deadline| async move {
             service.ports.store.delete_user(user, deadline).await?;
-            service.standing.deleted(user);
-            service.views.changed(user);
+            service.replica.standing.deleted(user);
+            service.replica.views.changed(user);
             service.purge.notify_one();
             Ok(())
         })
@@ -168,7 +168,7 @@ impl FollowGraphService {
                 Ok(touched) if !touched.is_empty() => {
                     self.delivery.audience_changed();
                     for user in touched {
-                        self.views.changed(user);
+                        self.replica.views.changed(user);
                     }
                     continue;
                 }
@@ -177,7 +177,7 @@ impl FollowGraphService {
                     tracing::warn!(%error, "edges of deleted accounts were not removed; a later sweep does it");
                 }
             }
-            self.standing.forget_ended(self.clock.unix_ms() / 1_000);
+            self.replica.standing.forget_ended(self.clock.unix_ms() / 1_000);
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.purge.notified() => {}

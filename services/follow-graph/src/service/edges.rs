@@ -58,14 +58,17 @@ impl FollowGraphService {
             idempotency,
         };
         let written = self.ports.store.write_edge(write, deadline).await;
-        self.views.changed(actor);
-        if kind == EdgeKind::Block {
-            self.views.changed(target);
-        }
+        self.replica.edge_changed(kind, actor, target);
         if kind == EdgeKind::Follow {
             self.delivery.audience_changed();
         }
-        written.map(|_| ())
+        // On repeats too: the first attempt may have ended between commit and announcement.
+        if let Some(versions) = &self.ports.versions {
+            versions.announce(actor, written?.version, deadline).await?;
+        } else {
+            written?;
+        }
+        Ok(())
     }
 
     /// Who follows an account, or whom it follows, by id; deleted accounts are left out.

@@ -24,7 +24,7 @@ impl FollowGraphService {
     pub async fn import(&self, edges: Vec<(u64, u64)>, deadline: Deadline) -> Result<ImportCounts, StoreError> {
         let imported = self.ports.store.import(edges, deadline).await;
         // One that timed out may have been done.
-        self.views.all_changed();
+        self.replica.all_edges_changed();
         self.delivery.audience_changed();
         imported
     }

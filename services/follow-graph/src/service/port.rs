@@ -1,31 +1,37 @@
 //! The port that the other services know, in process.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{ChunkPlan, DeliveryRules, ReaderView, Session, User, UserId};
+use model::{ActorVersion, ChunkPlan, DeliveryRules, ReaderView, Session, User, UserId};
 use storage::{ChunksRequest, Deadline, EdgeDirection, FollowGraph, FollowerPage, FollowerPageRequest, StoreError};
 
 use super::FollowGraphService;
 
 #[async_trait]
 impl FollowGraph for FollowGraphService {
-    async fn reader(&self, reader: UserId, deadline: Deadline) -> Result<Option<Arc<ReaderView>>, StoreError> {
-        if let Some(view) = self.views.get(reader) {
+    async fn reader(
+        &self,
+        reader: UserId,
+        at_least: Option<ActorVersion>,
+        deadline: Deadline,
+    ) -> Result<Option<Arc<ReaderView>>, StoreError> {
+        if let Some(view) = self.replica.view(reader, at_least, deadline).await? {
             return Ok(Some(view));
         }
-        let before_load = self.views.before_load(reader);
+        let before_load = self.replica.views.before_load(reader);
         let Some(view) = self.ports.store.reader(reader, deadline).await? else {
             return Ok(None);
         };
         let view = Arc::new(view);
-        self.views.keep(&view, before_load);
+        self.replica.views.keep(reader, &view, before_load);
         Ok(Some(view))
     }
 
-    async fn delivery_rules(&self, _deadline: Deadline) -> Result<Arc<DeliveryRules>, StoreError> {
-        Ok(self.delivery.rules())
+    async fn delivery_rules(&self, deadline: Deadline) -> Result<Arc<DeliveryRules>, StoreError> {
+        self.replica.confirmed(deadline).await?;
+        Ok(self.replica.rules())
     }
 
     async fn followers(
@@ -47,15 +53,22 @@ impl FollowGraph for FollowGraphService {
         self.ports.store.users(ids, deadline).await
     }
 
-    async fn deleted_among(&self, ids: &[UserId], _deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
-        Ok(ids.iter().copied().filter(|id| self.standing.is_deleted(*id)).collect())
+    async fn deleted_among(&self, ids: &[UserId], deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
+        self.replica.confirmed(deadline).await?;
+        let standing = &self.replica.standing;
+        Ok(ids.iter().copied().filter(|id| standing.is_deleted(*id)).collect())
     }
 
-    async fn is_revoked(&self, session: &Session, _deadline: Deadline) -> Result<bool, StoreError> {
-        Ok(self.standing.is_revoked(session))
+    async fn is_revoked(&self, session: &Session, deadline: Deadline) -> Result<bool, StoreError> {
+        self.replica.confirmed(deadline).await?;
+        Ok(self.replica.standing.is_revoked(session))
     }
 
     fn max_staleness(&self) -> Duration {
-        Duration::ZERO
+        self.replica.max_staleness()
+    }
+
+    fn believable_until(&self) -> Option<Instant> {
+        self.replica.believable_until()
     }
 }

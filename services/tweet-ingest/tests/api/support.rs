@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use storage::{
     Backlog, CacheEpoch, CachedTweets, ChunksRequest, Deadline, EventLog, FollowGraph, FollowerPage,
-    FollowerPageRequest, Group, Receipt, Received, RenderedTweet, StoreError, TweetCache,
+    FollowerPageRequest, Receipt, Received, RenderedTweet, StoreError, TweetCache,
 };
 use storage_sqlite::{SqliteTweets, TweetOptions};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,12 @@ fn down<T>() -> Result<T, StoreError> {
 
 #[async_trait]
 impl FollowGraph for Outside {
-    async fn reader(&self, reader: UserId, _: Deadline) -> Result<Option<Arc<ReaderView>>, StoreError> {
+    async fn reader(
+        &self,
+        reader: UserId,
+        _: Option<ActorVersion>,
+        _: Deadline,
+    ) -> Result<Option<Arc<ReaderView>>, StoreError> {
         let blocks = self.blocks.lock().unwrap();
         let across = blocks.iter().filter_map(|(one, other)| match reader {
             _ if reader == *one => Some(*other),
@@ -92,6 +97,10 @@ impl FollowGraph for Outside {
     fn max_staleness(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn believable_until(&self) -> Option<Instant> {
+        None
+    }
 }
 
 #[async_trait]
@@ -105,15 +114,15 @@ impl EventLog for Outside {
         Ok(())
     }
 
-    async fn receive(&self, _: Group, _: usize, _: Duration) -> Result<Vec<Received>, StoreError> {
+    async fn receive(&self, _: usize, _: Duration) -> Result<Vec<Received>, StoreError> {
         down()
     }
 
-    async fn acknowledge(&self, _: Group, _: &[Receipt]) -> Result<(), StoreError> {
+    async fn acknowledge(&self, _: &[Receipt]) -> Result<(), StoreError> {
         down()
     }
 
-    async fn backlog(&self, _: Group) -> Result<Backlog, StoreError> {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
         down()
     }
 

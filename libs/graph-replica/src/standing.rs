@@ -11,7 +11,7 @@ use storage::RevocationState;
 const SHARDS: usize = 64;
 
 /// What has stopped being good. Sharded: no lock is shared by all requests.
-pub(super) struct Standing {
+pub struct Standing {
     accounts: Vec<RwLock<Accounts>>,
     /// Logged-out tokens with the second in which they end by themselves.
     tokens: Vec<RwLock<AHashMap<String, u64>>>,
@@ -27,26 +27,34 @@ struct Accounts {
 }
 
 impl Standing {
-    pub(super) fn new(state: RevocationState) -> Self {
+    /// As a store knows it.
+    pub fn new(state: RevocationState) -> Self {
         let standing = Self {
             accounts: (0..SHARDS).map(|_| RwLock::default()).collect(),
             tokens: (0..SHARDS).map(|_| RwLock::default()).collect(),
             revoked_tokens: AtomicUsize::new(0),
             hasher: RandomState::new(),
         };
-        state.deleted.into_iter().for_each(|user| standing.deleted(user));
-        for (user, version) in state.credential_versions {
-            standing.new_credentials(user, version);
-        }
-        state.tokens.iter().for_each(|session| standing.logged_out(session));
+        standing.add(state);
         standing
     }
 
-    pub(super) fn is_deleted(&self, user: UserId) -> bool {
+    /// Takes over what a store knows, beside what is known already.
+    pub fn add(&self, state: RevocationState) {
+        state.deleted.into_iter().for_each(|user| self.deleted(user));
+        for (user, version) in state.credential_versions {
+            self.new_credentials(user, version);
+        }
+        state.tokens.iter().for_each(|session| self.logged_out(session));
+    }
+
+    /// Whether the account is deleted.
+    pub fn is_deleted(&self, user: UserId) -> bool {
         self.accounts_of(user).read().deleted.contains(&user)
     }
 
-    pub(super) fn is_revoked(&self, session: &Session) -> bool {
+    /// Whether the token has been revoked.
+    pub fn is_revoked(&self, session: &Session) -> bool {
         let accounts = self.accounts_of(session.user).read();
         let current = accounts.credential_versions.get(&session.user).copied().unwrap_or(1);
         accounts.deleted.contains(&session.user)
@@ -55,17 +63,20 @@ impl Standing {
                 && self.tokens_of(&session.token_id).read().contains_key(&session.token_id))
     }
 
-    pub(super) fn deleted(&self, user: UserId) {
+    /// The account was deleted.
+    pub fn deleted(&self, user: UserId) {
         self.accounts_of(user).write().deleted.insert(user);
     }
 
-    pub(super) fn new_credentials(&self, user: UserId, version: u32) {
+    /// The account has credentials of this version now.
+    pub fn new_credentials(&self, user: UserId, version: u32) {
         let mut accounts = self.accounts_of(user).write();
         let current = accounts.credential_versions.entry(user).or_default();
         *current = version.max(*current);
     }
 
-    pub(super) fn logged_out(&self, session: &Session) {
+    /// The token was logged out.
+    pub fn logged_out(&self, session: &Session) {
         let mut tokens = self.tokens_of(&session.token_id).write();
         if tokens.insert(session.token_id.clone(), session.expires_at_s).is_none() {
             self.revoked_tokens.fetch_add(1, Ordering::AcqRel);
@@ -73,7 +84,7 @@ impl Standing {
     }
 
     /// Forgets tokens that have ended by themselves.
-    pub(super) fn forget_ended(&self, now_s: u64) {
+    pub fn forget_ended(&self, now_s: u64) {
         for shard in &self.tokens {
             let mut tokens = shard.write();
             let before = tokens.len();

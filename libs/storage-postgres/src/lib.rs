@@ -1,0 +1,1 @@
+//! Tweets, graph, delivery records and outbox on PostgreSQL.
