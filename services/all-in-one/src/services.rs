@@ -82,6 +82,7 @@ impl Services {
                 cache,
                 graph: follow_graph.clone(),
                 log: stores.tweets.clone(),
+                versions: None,
             },
             TimelineReadSettings {
                 window: settings.timeline.window,

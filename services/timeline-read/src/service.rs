@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{DeliveryRules, ReaderView, TweetId, UserId};
-use storage::{Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore};
+use storage::{ActorVersions, Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::TimelineReadSettings;
@@ -25,6 +25,8 @@ pub struct Ports {
     pub graph: Arc<dyn FollowGraph>,
     /// How far deliveries have come.
     pub log: Arc<dyn EventLog>,
+    /// Where a version is announced again when it is not known any more; in one process nobody needs it.
+    pub versions: Option<Arc<dyn ActorVersions>>,
 }
 
 /// Why a timeline was not served.
@@ -83,6 +85,9 @@ impl TimelineRead {
             .reader(reader, actor_version, deadline)
             .await?
             .ok_or(ReadError::NoSuchUser)?;
+        if actor_version.is_none() && lookup != Lookup::Unreachable {
+            self.announce(&view, deadline).await;
+        }
         let basis = Basis {
             settled,
             view,
@@ -90,6 +95,15 @@ impl TimelineRead {
             believable_until,
         };
         Ok((basis, lookup))
+    }
+
+    /// Nobody knew which version of the reader must show, and the view shows all that was committed before it was asked
+    /// for: the next read need not ask again. When this fails, it does.
+    async fn announce(&self, view: &ReaderView, deadline: Deadline) {
+        let Some(versions) = &self.ports.versions else { return };
+        if let Err(error) = versions.announce(view.reader, view.version, deadline).await {
+            tracing::debug!(reader = %view.reader, %error, "a version was not announced");
+        }
     }
 }
 

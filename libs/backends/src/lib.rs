@@ -1,0 +1,1 @@
+//! The production stores behind the ports, opened as configured.

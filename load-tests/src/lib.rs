@@ -1,0 +1,3 @@
+//! Load with a ledger: what was acknowledged is remembered, and in the end every timeline is compared with it.
+
+pub mod ledger;
