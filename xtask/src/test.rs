@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::interrupts::Interrupts;
@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     tools::ensure(&tools::Curl)?;
     let graph = announce_graph(arguments)?;
     let interrupts = Interrupts::listen()?;
+    build_programs(&interrupts)?;
     let servers = TestServers::start()?;
     let (status, totals) = cargo_test(arguments, graph, &servers, &interrupts)?;
     drop(servers);
@@ -54,6 +55,19 @@ fn announce_graph(arguments: &TestArguments) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
+/// Builds all programs: a stack of real processes is made of more than the one package that a test belongs to.
+fn build_programs(interrupts: &Interrupts) -> Result<()> {
+    let mut command = cargo::command();
+    command.args(["build", "--workspace", "--bins"]);
+    cargo::announce(&command);
+    let status = interrupts.spawn(&mut command)?.wait().context("cargo was lost")?;
+    interrupts.forget();
+    if !status.success() {
+        bail!("the programs could not be built");
+    }
+    Ok(())
+}
+
 fn cargo_test(
     arguments: &TestArguments,
     graph: Option<PathBuf>,
@@ -65,6 +79,7 @@ fn cargo_test(
     command.args(&arguments.filter);
     command.envs(graph.map(|path| ("ROOKERY_TEST_GRAPH", path)));
     command.envs(servers.variables());
+    command.env("ROOKERY_TEST_PROGRAMS", cargo::target_dir().join("debug"));
     cargo::announce(&command);
     let mut child = interrupts.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("the child's output was asked for")?;

@@ -5,6 +5,7 @@
 //! - [`generate`] makes a [`History`] from a seed, [`run`] takes it step by step against a [`System`] and compares each
 //!   answer, and [`shrink`] leaves out what a failure does not need;
 //! - [`RookeryProcess`] is the real program as a child process;
+//! - [`Stack`] is the production shape: many processes behind a load balancer, to be killed and started again;
 //! - [`FaultyTransport`] distorts answers, so that the comparison itself can be tested.
 //!
 //! Nothing here knows how the system works inside: it is asked over HTTP alone, be it one process or a stack behind a
@@ -21,6 +22,7 @@ mod knowledge;
 mod process;
 mod runner;
 mod shrink;
+mod stack;
 mod system;
 mod transport;
 
@@ -35,5 +37,6 @@ pub use oracle::Oracle;
 pub use process::{ProcessOptions, RookeryProcess};
 pub use runner::{Violation, run};
 pub use shrink::{Shrunk, shrink};
+pub use stack::{LOAD_BALANCER, Part, SERVICES, Stack};
 pub use system::{Operator, System};
 pub use transport::{Answer, ClientError, HttpTransport, Request, Transport};

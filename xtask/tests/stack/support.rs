@@ -26,24 +26,38 @@ pub(crate) fn installed() -> bool {
     installed
 }
 
+/// A temporary folder with the programs of a stack: stand-ins for the services, and `xtask` itself.
+pub(crate) struct Programs(TempDir);
+
+impl Programs {
+    pub(crate) fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        // PostgreSQL may run as another user, who has to get through.
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        for service in ["tweet-ingest", "fan-out", "timeline-read", "follow-graph"] {
+            symlink(stand_in(), temp.path().join(service)).unwrap();
+        }
+        symlink(env!("CARGO_BIN_EXE_xtask"), temp.path().join("xtask")).unwrap();
+        Self(temp)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 /// A stack of stand-ins.
 pub(crate) struct TestStack {
-    temp: TempDir,
+    programs: Programs,
 }
 
 impl TestStack {
     /// A stack that is ready.
     pub(crate) fn up(options: &[&str]) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        // PostgreSQL may run as another user, who has to get through.
-        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        let programs = temp.path().join("programs");
-        fs::create_dir(&programs).unwrap();
-        for service in ["tweet-ingest", "fan-out", "timeline-read", "follow-graph"] {
-            symlink(stand_in(), programs.join(service)).unwrap();
-        }
-        let stack = Self { temp };
-        let programs = programs.to_str().unwrap();
+        let stack = Self {
+            programs: Programs::new(),
+        };
+        let programs = stack.programs.path().to_str().unwrap();
         let output = stack.run(&[&["up", "--port", "0", "--programs", programs], options].concat());
         assert!(output.status.success(), "{output:?}");
         stack
@@ -131,7 +145,7 @@ impl TestStack {
     }
 
     fn folder(&self) -> PathBuf {
-        self.temp.path().join("stack")
+        self.programs.path().join("stack")
     }
 }
 
