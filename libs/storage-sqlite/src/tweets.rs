@@ -30,7 +30,7 @@ use storage::{
 use crate::OpenError;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use counts::Outstanding;
+use counts::Changes;
 use log::{Group, Handed, Log, Next, Oldest, Opened, OpenedGroup};
 use row::TweetRow;
 use tails::Tails;
@@ -75,8 +75,8 @@ pub struct SqliteTweets {
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
     max_backlog: u64,
-    /// Counts that were told and not taken.
-    counts: parking_lot::Mutex<Outstanding>,
+    /// Counts that are not taken over yet.
+    changes: parking_lot::Mutex<Changes>,
     /// A group that reads from the table does so one call at a time.
     turns: [tokio::sync::Mutex<()>; Group::ALL.len()],
 }
@@ -108,7 +108,7 @@ impl SqliteTweets {
             log,
             clock,
             max_backlog: options.max_backlog,
-            counts: parking_lot::Mutex::default(),
+            changes: parking_lot::Mutex::default(),
             turns: Default::default(),
         }))
     }
@@ -124,19 +124,6 @@ impl SqliteTweets {
             let logged = self.readers.call(Deadline::after(READ_TIMEOUT), read).await?;
             let handed = self.log.take_read(group, &logged, last);
             if !handed.is_empty() {
-                return Ok(handed);
-            }
-        }
-    }
-
-    /// Takes for a group, and waits up to `wait` for the first event.
-    async fn wait_for(&self, group: Group, max: usize, wait: Duration) -> Result<Vec<Handed>, StoreError> {
-        let until = Instant::now() + wait;
-        loop {
-            let mut arrival = pin!(self.log.arrival());
-            arrival.as_mut().enable();
-            let handed = self.take(group, max).await?;
-            if !handed.is_empty() || tokio::time::timeout_at(until.into(), arrival).await.is_err() {
                 return Ok(handed);
             }
         }
@@ -255,8 +242,15 @@ impl EventLog for SqliteTweets {
             receipt: handed.receipt,
             event: handed.logged.event,
         };
-        let handed = self.wait_for(Group::FanOut, max, wait).await?;
-        Ok(handed.into_iter().map(received).collect())
+        let until = Instant::now() + wait;
+        loop {
+            let mut arrival = pin!(self.log.arrival());
+            arrival.as_mut().enable();
+            let handed = self.take(Group::FanOut, max).await?;
+            if !handed.is_empty() || tokio::time::timeout_at(until.into(), arrival).await.is_err() {
+                return Ok(handed.into_iter().map(received).collect());
+            }
+        }
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), StoreError> {

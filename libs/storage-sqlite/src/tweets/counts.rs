@@ -1,6 +1,7 @@
 //! How many tweets authors have, as the log tells it.
 
-use std::time::Duration;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use async_trait::async_trait;
@@ -10,53 +11,86 @@ use storage::{Deadline, Receipt, StoreError, TweetCounts};
 use super::SqliteTweets;
 use super::log::{Group, Handed};
 
-/// Events whose counts were told and not taken, by author.
+/// Counts that were taken off the log, until whoever asks for them has taken them over.
 #[derive(Default)]
-pub(super) struct Outstanding(AHashMap<UserId, Vec<(u64, Receipt)>>);
+pub(super) struct Changes {
+    /// The newest of each author, if nobody has been told it.
+    untold: AHashMap<UserId, AuthorTweets>,
+    /// The events that they stand for, told or not: each with the version that it made.
+    outstanding: AHashMap<UserId, Vec<(u64, Receipt)>>,
+}
 
-impl Outstanding {
-    fn add(&mut self, handed: &Handed) {
-        let of_author = self.0.entry(handed.logged.event.body.author()).or_default();
-        of_author.push((handed.logged.tweets.version, handed.receipt));
+impl Changes {
+    fn add(&mut self, handed: &[Handed]) {
+        for Handed { receipt, logged } in handed {
+            let (author, tweets) = (logged.event.body.author(), logged.tweets);
+            let newest = self.untold.entry(author).or_insert(tweets);
+            if tweets.version > newest.version {
+                *newest = tweets;
+            }
+            let of_author = self.outstanding.entry(author).or_default();
+            of_author.push((tweets.version, *receipt));
+        }
     }
 
-    /// The events that these counts stand for.
-    fn remove(&mut self, counts: &[(UserId, AuthorTweets)]) -> Vec<Receipt> {
-        let mut removed = Vec::new();
+    fn tell(&mut self, max: usize) -> Vec<(UserId, AuthorTweets)> {
+        let authors: Vec<UserId> = self.untold.keys().take(max).copied().collect();
+        let told = authors
+            .into_iter()
+            .filter_map(|author| self.untold.remove_entry(&author));
+        told.collect()
+    }
+
+    /// Answers the events that these counts stand for.
+    fn taken(&mut self, counts: &[(UserId, AuthorTweets)]) -> Vec<Receipt> {
+        let mut done = Vec::new();
         for (author, tweets) in counts {
-            let Some(of_author) = self.0.get_mut(author) else {
+            let Some(of_author) = self.outstanding.get_mut(author) else {
                 continue;
             };
-            let taken = of_author.extract_if(.., |(version, _)| *version <= tweets.version);
-            removed.extend(taken.map(|(_, receipt)| receipt));
+            let up_to_it = of_author.extract_if(.., |(version, _)| *version <= tweets.version);
+            done.extend(up_to_it.map(|(_, receipt)| receipt));
             if of_author.is_empty() {
-                self.0.remove(author);
+                self.outstanding.remove(author);
             }
         }
-        removed
+        done
+    }
+}
+
+impl SqliteTweets {
+    /// Takes off the log until `max` authors are to be told, or it has no more. An author may have many events, so what is
+    /// taken at a time says nothing about how many authors that will be.
+    async fn gather(&self, max: usize) -> Result<(), StoreError> {
+        while self.changes.lock().untold.len() < max {
+            let handed = self.take(Group::TweetCounts, max).await?;
+            if handed.is_empty() {
+                break;
+            }
+            self.changes.lock().add(&handed);
+        }
+        Ok(())
     }
 }
 
 #[async_trait]
 impl TweetCounts for SqliteTweets {
     async fn changed(&self, max: usize, wait: Duration) -> Result<Vec<(UserId, AuthorTweets)>, StoreError> {
-        let handed = self.wait_for(Group::TweetCounts, max, wait).await?;
-        let mut outstanding = self.counts.lock();
-        let mut newest: AHashMap<UserId, AuthorTweets> = AHashMap::new();
-        for handed in &handed {
-            outstanding.add(handed);
-            let tweets = handed.logged.tweets;
-            let known = newest.entry(handed.logged.event.body.author()).or_insert(tweets);
-            if tweets.version > known.version {
-                *known = tweets;
+        let until = Instant::now() + wait;
+        loop {
+            let mut arrival = pin!(self.log.arrival());
+            arrival.as_mut().enable();
+            self.gather(max).await?;
+            let told = self.changes.lock().tell(max);
+            if !told.is_empty() || tokio::time::timeout_at(until.into(), arrival).await.is_err() {
+                return Ok(told);
             }
         }
-        Ok(newest.into_iter().collect())
     }
 
     async fn taken(&self, counts: &[(UserId, AuthorTweets)], _deadline: Deadline) -> Result<(), StoreError> {
-        let receipts = self.counts.lock().remove(counts);
-        self.acknowledged(Group::TweetCounts, &receipts);
+        let done = self.changes.lock().taken(counts);
+        self.acknowledged(Group::TweetCounts, &done);
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! The outbox: what happened, committed with what it happened to.
 
-use super::log::Group;
-use crate::sql;
 use model::{AuthorTweets, Event, EventBody, Position, TraceContext, TweetId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::log::Group;
+use crate::sql;
 
 /// How many events one write may drop: well above what is committed while a position is kept in memory alone.
 const PRUNED_AT_ONCE: u64 = 10_000;
