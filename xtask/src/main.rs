@@ -6,8 +6,10 @@
 mod account;
 mod bench;
 mod cargo;
+mod compose;
 mod config_docs;
 mod doc_check;
+mod haproxy;
 mod interrupts;
 mod ports;
 mod postgres;
@@ -44,6 +46,8 @@ enum Command {
     DocCheck,
     /// Write docs/configuration.md anew, from config/rookery.toml.
     ConfigDocs,
+    /// Write the load balancer's files for compose.yaml anew, in docker/haproxy.
+    ComposeConfig,
     /// Run a benchmark, optimised; without a name, list them.
     Bench(bench::BenchArguments),
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Stack(arguments) => stack::run(&arguments),
         Command::DocCheck => doc_check::run(),
         Command::ConfigDocs => config_docs::run(),
+        Command::ComposeConfig => compose::run(),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

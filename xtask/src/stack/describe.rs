@@ -91,6 +91,21 @@ impl Description {
 }
 
 impl Process {
+    /// A process that does not run yet, and has no environment of its own.
+    pub(super) fn new(folder: &Folder, name: &str, replica: u32, internal_url: String, args: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            replica,
+            pid: None,
+            internal_url,
+            restart: Restart {
+                args,
+                env: BTreeMap::new(),
+            },
+            log: folder.log(name, replica),
+        }
+    }
+
     /// Host and port of where it is asked: a URL may hold a password, which is nothing for a terminal.
     pub(super) fn internal_host(&self) -> &str {
         let url = self.internal_url.as_str();

@@ -4,14 +4,14 @@ use std::vec::IntoIter;
 
 use anyhow::{Context, Result, bail};
 
-use super::describe::{Description, LOAD_BALANCER, POSTGRES, Process, REDIS, Restart, SERVICES};
+use super::describe::{Description, POSTGRES, Process, REDIS, SERVICES};
 use super::folder::{Folder, create_private_dir};
 use super::keys::{Keys, random_text};
-use super::load_balancer::{LoadBalancer, Replica};
 use super::options::Options;
 use super::services::Settings;
-use super::{processes, redis_cluster};
+use super::{load_balancer, processes, redis_cluster};
 use crate::account::Account;
+use crate::haproxy::Replica;
 use crate::ports;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
@@ -29,26 +29,33 @@ pub(super) fn create(folder: &Folder, options: Options) -> Result<Description> {
     let keys = Keys::create(&folder.keys())?;
     let (postgres, postgres_url) = create_postgres(folder, ports.next())?;
     let (redis, redis_url) = create_redis(folder, &options, &mut ports)?;
-    let load_balancer = create_load_balancer(folder, &options, &mut ports)?;
+    let listen = load_balancer::Ports {
+        public: if options.port == 0 { ports.next() } else { options.port },
+        follow_graph: ports.next(),
+        internal: ports.next(),
+    };
+    let replicas = replicas(&options, &mut ports);
     let settings = Settings {
         options: &options,
         keys: &keys,
         postgres_url: &postgres_url,
         redis_url: &redis_url,
-        follow_graph_url: format!("http://127.0.0.1:{}", load_balancer.follow_graph_port),
+        follow_graph_url: format!("http://127.0.0.1:{}", listen.follow_graph),
     };
-    let services = load_balancer
-        .replicas
+    let services: Vec<Process> = replicas
         .iter()
-        .map(|replica| settings.process(folder, replica));
-    let stores = [postgres].into_iter().chain(redis);
-    let processes = stores
+        .map(|replica| settings.process(folder, replica))
+        .collect();
+    let load_balancer = load_balancer::create(folder, &listen, replicas)?;
+    let processes = [postgres]
+        .into_iter()
+        .chain(redis)
         .chain(services)
-        .chain([load_balancer_process(folder, &load_balancer)])
-        .map(|process| marked(folder, process));
+        .chain([load_balancer]);
+    let processes = processes.map(|process| marked(folder, process)).collect();
     let stack = Description {
-        url: format!("http://127.0.0.1:{}", load_balancer.public_port),
-        processes: processes.collect(),
+        url: format!("http://127.0.0.1:{}", listen.public),
+        processes,
         admin_token: keys.read_admin_token()?,
         postgres_url,
         redis_url,
@@ -65,17 +72,6 @@ fn marked(folder: &Folder, mut process: Process) -> Process {
     process
 }
 
-fn process(folder: &Folder, name: &str, replica: u32, internal_url: String, args: Vec<String>) -> Process {
-    Process {
-        name: name.to_owned(),
-        replica,
-        pid: None,
-        internal_url,
-        restart: Restart { args, env: [].into() },
-        log: folder.log(name, replica),
-    }
-}
-
 /// Its files are in the stack's folder, or elsewhere if its user does not get in there: below a closed home.
 fn create_postgres(folder: &Folder, port: u16) -> Result<(Process, String)> {
     let account = Account::for_postgres()?;
@@ -89,7 +85,7 @@ fn create_postgres(folder: &Folder, port: u16) -> Result<(Process, String)> {
     postgres.create()?;
     postgres.create_database(DATABASE)?;
     let url = postgres.url(DATABASE);
-    let process = process(folder, POSTGRES, 0, url.clone(), postgres.arguments());
+    let process = Process::new(folder, POSTGRES, 0, url.clone(), postgres.arguments());
     Ok((process, url))
 }
 
@@ -118,7 +114,13 @@ fn create_redis(folder: &Folder, options: &Options, ports: &mut Ports) -> Result
         if options.redis_cluster {
             settings.extend(redis_cluster::options(&bus_port));
         }
-        processes.push(process(folder, REDIS, replica, redis.url(), redis.arguments(&settings)));
+        processes.push(Process::new(
+            folder,
+            REDIS,
+            replica,
+            redis.url(),
+            redis.arguments(&settings),
+        ));
     }
     let hosts: Vec<&str> = processes
         .iter()
@@ -132,32 +134,17 @@ fn create_redis(folder: &Folder, options: &Options, ports: &mut Ports) -> Result
     Ok((processes, url))
 }
 
-fn create_load_balancer(folder: &Folder, options: &Options, ports: &mut Ports) -> Result<LoadBalancer> {
-    let replicas = SERVICES
+fn replicas(options: &Options, ports: &mut Ports) -> Vec<Replica> {
+    let names = SERVICES
         .iter()
         .flat_map(|&service| (0..options.replicas).map(move |number| (service, number)));
-    let load_balancer = LoadBalancer {
-        program: tools::ensure(&tools::HaProxy)?,
-        folder: folder.load_balancer(),
-        public_port: if options.port == 0 { ports.next() } else { options.port },
-        follow_graph_port: ports.next(),
+    let replicas = names.map(|(service, number)| Replica {
+        service,
+        number,
+        public_port: ports.next(),
         internal_port: ports.next(),
-        replicas: replicas
-            .map(|(service, number)| Replica {
-                service,
-                number,
-                public_port: ports.next(),
-                internal_port: ports.next(),
-            })
-            .collect(),
-    };
-    load_balancer.write()?;
-    Ok(load_balancer)
-}
-
-fn load_balancer_process(folder: &Folder, load_balancer: &LoadBalancer) -> Process {
-    let url = format!("http://127.0.0.1:{}", load_balancer.internal_port);
-    process(folder, LOAD_BALANCER, 0, url, load_balancer.arguments())
+    });
+    replicas.collect()
 }
 
 /// Ports for everything, all different.

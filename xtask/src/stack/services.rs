@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::describe::{Description, Process, Restart, SERVICES};
+use super::describe::{Description, Process, SERVICES};
 use super::folder::Folder;
 use super::keys::Keys;
-use super::load_balancer::Replica;
 use super::options::Options;
 use super::processes;
 use crate::cargo;
+use crate::haproxy::Replica;
 
 /// What is the same for all of them.
 pub(super) struct Settings<'a> {
@@ -38,17 +38,10 @@ impl Settings<'_> {
         if name == "follow-graph" {
             env.insert("ROOKERY__AUTH__PRIVATE_KEY_FILE".to_owned(), text(&self.keys.private()));
         }
-        Process {
-            name: name.to_owned(),
-            replica: number,
-            pid: None,
-            internal_url: format!("http://{}", loopback(replica.internal_port)),
-            restart: Restart {
-                args: vec![text(&self.programs().join(name))],
-                env,
-            },
-            log: folder.log(name, number),
-        }
+        let url = format!("http://{}", loopback(replica.internal_port));
+        let mut process = Process::new(folder, name, number, url, vec![text(&self.programs().join(name))]);
+        process.restart.env = env;
+        process
     }
 
     fn common(&self) -> impl Iterator<Item = (String, String)> {
