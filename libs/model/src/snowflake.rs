@@ -63,6 +63,16 @@ impl Snowflake {
         }
     }
 
+    /// From now on only ids above `floor` are drawn.
+    pub fn advance_to(&mut self, floor: TweetId) {
+        self.last = self.last.max(floor.get());
+    }
+
+    /// The last id that was drawn, or above which the next one is.
+    pub const fn last(&self) -> TweetId {
+        TweetId::new(self.last)
+    }
+
     /// The next id.
     pub fn draw(&mut self) -> Result<TweetId, ClockWentBack> {
         let now = self.clock.unix_ms().saturating_sub(EPOCH_MS);
@@ -82,8 +92,14 @@ impl Snowflake {
             (false, MAX_SEQUENCE) => (ms + 1, 0),
             (false, sequence) => (ms, sequence + 1),
         };
-        self.last = (ms << (SEQUENCE_BITS + WORKER_BITS)) | (u64::from(self.worker.0) << SEQUENCE_BITS) | sequence;
+        let id = self.compose(ms, sequence);
+        // The last id may be that of a worker with a higher number than ours.
+        self.last = if id > self.last { id } else { self.compose(ms + 1, 0) };
         Ok(TweetId::new(self.last))
+    }
+
+    const fn compose(&self, ms: u64, sequence: u64) -> u64 {
+        (ms << (SEQUENCE_BITS + WORKER_BITS)) | ((self.worker.0 as u64) << SEQUENCE_BITS) | sequence
     }
 }
 
@@ -114,6 +130,30 @@ mod tests {
             last.unix_ms() <= EPOCH_MS + 8,
             "a used-up millisecond borrows from the next"
         );
+    }
+
+    #[test]
+    fn an_id_is_above_the_last_one_of_any_worker() {
+        let clock = Arc::new(ManualClock::new(EPOCH_MS + 5));
+        let last = Snowflake::new(clock.clone(), worker(7), TweetId::MIN).draw().unwrap();
+        for behind_ms in [0, 1, 1_999] {
+            clock.set(EPOCH_MS + 5_000 - behind_ms);
+            let mut ids = Snowflake::new(clock.clone(), worker(3), TweetId::new(last.get() + (4_995 << 22)));
+            let id = ids.draw().unwrap();
+            assert!(id.get() > last.get() + (4_995 << 22), "{behind_ms} ms behind");
+            assert!(ids.draw().unwrap() > id);
+        }
+    }
+
+    #[test]
+    fn only_ids_above_the_floor_are_drawn() {
+        let clock = Arc::new(ManualClock::new(EPOCH_MS + 5));
+        let mut ids = Snowflake::new(clock.clone(), worker(1), TweetId::MIN);
+        let floor = TweetId::new(TweetId::first_at(EPOCH_MS + 5).get() - 1);
+        ids.advance_to(floor);
+        assert_eq!(ids.last(), floor);
+        clock.set(EPOCH_MS + 3);
+        assert!(ids.draw().unwrap() > floor);
     }
 
     #[test]
