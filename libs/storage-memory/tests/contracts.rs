@@ -9,8 +9,8 @@ use storage_testsuite::{CacheBackend, TimelineBackend};
 
 struct Memory;
 
-async fn memory() -> Memory {
-    Memory
+async fn memory() -> Option<Memory> {
+    Some(Memory)
 }
 
 impl TimelineBackend for Memory {

@@ -15,11 +15,12 @@ struct Backend {
     clock: Arc<ManualClock>,
 }
 
-async fn fresh() -> Backend {
-    Backend {
+#[expect(clippy::unused_async, reason = "a suite awaits its backends")]
+async fn fresh() -> Option<Backend> {
+    Some(Backend {
         dir: tempfile::tempdir().unwrap(),
         clock: Arc::new(ManualClock::new(EPOCH_MS + 500_000_000_000)),
-    }
+    })
 }
 
 impl TweetBackend for Backend {

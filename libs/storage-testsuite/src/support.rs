@@ -143,7 +143,8 @@ impl TweetPorts {
     }
 }
 
-/// Makes a test of each rule of a suite.
+/// Makes a test of each rule of a suite. Where there is no backend (no server to test against) the test passes; whoever makes
+/// backends has said loudly that it is skipped.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract {
@@ -151,7 +152,9 @@ macro_rules! contract {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $rule() {
-                $crate::$suite::$rule($make().await).await;
+                if let Some(backend) = $make().await {
+                    $crate::$suite::$rule(backend).await;
+                }
             }
         )+
     };
