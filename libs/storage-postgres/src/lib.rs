@@ -1,1 +1,18 @@
 //! Tweets, graph, delivery records and outbox on PostgreSQL.
+//!
+//! One database holds everything; each table has one service as its only writer. [`PostgresPool`] connects and bounds,
+//! [`migrate`] makes the schema. PostgreSQL keeps its durable defaults: what is answered `Ok` is on disk.
+
+mod ask;
+mod deliveries;
+mod error;
+mod migrate;
+mod pool;
+mod sql;
+mod tweets;
+
+pub use deliveries::PostgresDeliveries;
+pub use error::OpenError;
+pub use migrate::{Migrated, check_schema, epoch, migrate, needed, new_epoch};
+pub use pool::{PostgresOptions, PostgresPool};
+pub use tweets::{PostgresTweets, Pruned, TweetOptions};

@@ -1,0 +1,154 @@
+//! The books of fan-out.
+//!
+//! A record carries the sums of its finished chunks and how many are left, so that finishing a chunk costs the same
+//! however many there are. What is finished keeps its figures, so a chunk that is reported twice counts once.
+
+mod row;
+pub(crate) mod statements;
+
+use async_trait::async_trait;
+use model::{DeliveryPlan, DeliveryRecord, TweetId};
+use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
+
+use crate::ask::{execute, query, query_one, within};
+use crate::pool::PostgresPool;
+use crate::sql;
+use row::{PlanColumns, ResultColumns, ids};
+
+const STORE: &str = "delivery records";
+
+/// Delivery records on PostgreSQL.
+pub struct PostgresDeliveries {
+    pool: PostgresPool,
+}
+
+impl PostgresDeliveries {
+    /// Over this pool.
+    pub fn new(pool: PostgresPool) -> Self {
+        Self { pool }
+    }
+}
+
+#[async_trait]
+impl DeliveryStore for PostgresDeliveries {
+    async fn get(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<Option<DeliveryRecord>>, StoreError> {
+        if tweets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.pool.client(deadline).await?;
+        let rows = query(&client, deadline, statements::GET, &[&ids(tweets)]).await?;
+        let mut found = ahash::AHashMap::with_capacity(rows.len());
+        for row in &rows {
+            let record = row::record(row)?;
+            found.insert(record.tweet, record);
+        }
+        Ok(tweets.iter().map(|tweet| found.get(tweet).cloned()).collect())
+    }
+
+    async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let numbers = |value: fn(&DeliveryRecord) -> u64| -> Vec<i64> {
+            done.iter().map(|record| sql::column(value(record))).collect()
+        };
+        let modes: Vec<i16> = done.iter().map(|record| row::column_of_mode(record.mode)).collect();
+        let finished = done.iter().map(|record| record.finished_at_ms.map(sql::column));
+        let finished: Vec<Option<i64>> = finished.collect();
+        let client = self.pool.client(deadline).await?;
+        execute(
+            &client,
+            deadline,
+            statements::RECORD,
+            &[
+                &numbers(|record| record.tweet.get()),
+                &numbers(|record| record.author.get()),
+                &modes,
+                &numbers(|record| record.expected),
+                &numbers(|record| record.written),
+                &numbers(|record| record.skipped),
+                &numbers(|record| record.accepted_at_ms),
+                &finished,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError> {
+        // Chunks of a second plan would be added to the first.
+        let mut seen = ahash::AHashSet::with_capacity(plans.len());
+        let plans: Vec<DeliveryPlan> = plans.into_iter().filter(|plan| seen.insert(plan.tweet)).collect();
+        if plans.is_empty() {
+            return Ok(());
+        }
+        let columns = PlanColumns::from(&plans[..]);
+        let client = self.pool.client(deadline).await?;
+        execute(
+            &client,
+            deadline,
+            statements::OPEN,
+            &[
+                &columns.tweets,
+                &columns.authors,
+                &columns.modes,
+                &columns.expected,
+                &columns.accepted_at_ms,
+                &columns.chunks,
+                &columns.chunk_tweets,
+                &columns.chunk_numbers,
+                &columns.chunk_afters,
+                &columns.chunk_lasts,
+                &columns.chunk_expected,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn pending_chunks(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError> {
+        if tweets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.pool.client(deadline).await?;
+        let rows = query(&client, deadline, statements::PENDING, &[&ids(tweets)]).await?;
+        rows.iter().map(row::pending).collect()
+    }
+
+    async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError> {
+        if chunks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tweets: Vec<TweetId> = chunks.iter().map(|chunk| chunk.tweet).collect();
+        tweets.sort_unstable();
+        tweets.dedup();
+        let (tweets, columns) = (ids(&tweets), ResultColumns::from(&chunks[..]));
+        let mut client = self.pool.client(deadline).await?;
+        let transaction = within(deadline, client.transaction()).await?;
+        execute(&transaction, deadline, statements::LOCK, &[&tweets]).await?;
+        execute(
+            &transaction,
+            deadline,
+            statements::FINISH,
+            &[
+                &columns.tweets,
+                &columns.numbers,
+                &columns.written,
+                &columns.skipped,
+                &columns.finished_at_ms,
+            ],
+        )
+        .await?;
+        let rows = query(&transaction, deadline, statements::FINISHED, &[&tweets]).await?;
+        within(deadline, transaction.commit()).await?;
+        Ok(rows.iter().map(|row| sql::tweet(row.get(0))).collect())
+    }
+
+    async fn prune(&self, before_unix_ms: u64, limit: usize, deadline: Deadline) -> Result<usize, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let (before_ms, limit) = (sql::column(before_unix_ms), sql::limit(limit));
+        let pruned = query_one(&client, deadline, statements::PRUNE, &[&before_ms, &limit]).await?;
+        let pruned: i64 = pruned.get(0);
+        Ok(usize::try_from(pruned).expect("a count is not negative"))
+    }
+}

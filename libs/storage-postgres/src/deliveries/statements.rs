@@ -1,0 +1,70 @@
+//! The statements, each over many tweets at once. Rows are written by tweet, so that two who write the same tweets never
+//! wait for each other in a circle.
+
+pub(crate) const GET: &str = "SELECT tweet, author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms
+    FROM deliveries WHERE tweet = ANY($1)";
+
+pub(crate) const RECORD: &str = "INSERT INTO deliveries
+        (tweet, author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
+        $7::bigint[], $8::bigint[]) AS done (tweet)
+    ORDER BY tweet
+    ON CONFLICT (tweet) DO NOTHING";
+
+/// A plan without chunks is finished: nobody would ever finish it.
+pub(crate) const OPEN: &str = "WITH opened AS (
+        INSERT INTO deliveries
+            (tweet, author, mode, expected, written, skipped, accepted_at_ms, chunks_left, finished_at_ms)
+        SELECT tweet, author, mode, expected, 0, 0, accepted_at_ms, chunks,
+            CASE WHEN chunks = 0 THEN accepted_at_ms END
+        FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::integer[])
+            AS plan (tweet, author, mode, expected, accepted_at_ms, chunks)
+        ORDER BY tweet
+        ON CONFLICT (tweet) DO NOTHING
+        RETURNING tweet
+    )
+    INSERT INTO delivery_chunks (tweet, number, after_user, last_user, expected)
+    SELECT chunk.*
+    FROM unnest($7::bigint[], $8::integer[], $9::bigint[], $10::bigint[], $11::bigint[])
+        AS chunk (tweet, number, after_user, last_user, expected)
+    WHERE tweet IN (SELECT tweet FROM opened)";
+
+pub(crate) const PENDING: &str = "SELECT chunk.tweet, author, mode, number, after_user, last_user, chunk.expected
+    FROM delivery_chunks AS chunk JOIN deliveries USING (tweet)
+    WHERE chunk.tweet = ANY($1) AND chunk.finished_at_ms IS NULL
+    ORDER BY chunk.tweet, number";
+
+/// Before [`FINISH`]: two who finish the last two chunks would each see the other's as unfinished.
+pub(crate) const LOCK: &str = "SELECT tweet FROM deliveries WHERE tweet = ANY($1) ORDER BY tweet FOR UPDATE";
+
+/// Gives chunks that have none their figures, adds these to the records, and finishes records that have no chunk left.
+pub(crate) const FINISH: &str = "WITH taken AS (
+        UPDATE delivery_chunks AS chunk
+        SET written = done.written, skipped = done.skipped, finished_at_ms = done.finished_at_ms
+        FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
+            AS done (tweet, number, written, skipped, finished_at_ms)
+        WHERE chunk.tweet = done.tweet AND chunk.number = done.number AND chunk.finished_at_ms IS NULL
+        RETURNING chunk.tweet, chunk.written, chunk.skipped, chunk.finished_at_ms
+    ), sums AS (
+        SELECT tweet, count(*) AS chunks, sum(written)::bigint AS written, sum(skipped)::bigint AS skipped,
+            max(finished_at_ms) AS finished_at_ms
+        FROM taken GROUP BY tweet
+    )
+    UPDATE deliveries AS record
+    SET written = record.written + sums.written, skipped = record.skipped + sums.skipped,
+        chunks_left = record.chunks_left - sums.chunks,
+        finished_at_ms = CASE WHEN record.chunks_left = sums.chunks THEN sums.finished_at_ms END
+    FROM sums WHERE record.tweet = sums.tweet";
+
+pub(crate) const FINISHED: &str =
+    "SELECT tweet FROM deliveries WHERE tweet = ANY($1) AND finished_at_ms IS NOT NULL ORDER BY tweet";
+
+/// An array, so that the planner does not take `limit` for a share of the table.
+pub(crate) const PRUNE: &str = "WITH gone AS (
+        DELETE FROM deliveries WHERE tweet = ANY (ARRAY(
+            SELECT tweet FROM deliveries WHERE finished_at_ms < $1 ORDER BY finished_at_ms LIMIT $2
+        )) RETURNING tweet
+    ), chunks AS (
+        DELETE FROM delivery_chunks WHERE tweet = ANY (ARRAY(SELECT tweet FROM gone))
+    )
+    SELECT count(*) FROM gone";

@@ -1,0 +1,92 @@
+//! Why the stores cannot be opened, and how their failures look to callers.
+
+use storage::StoreError;
+use tokio_postgres::error::SqlState;
+
+/// Why a start on this database is impossible, or impossible for now.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is none.
+    #[error("postgres.url cannot be used: {reason}")]
+    BadUrl {
+        /// What is wrong with it. Never the URL itself, which holds a password.
+        reason: String,
+    },
+    /// Nobody answers, or not by TLS, or with a certificate that is not to be trusted.
+    #[error("PostgreSQL cannot be reached: {reason}")]
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
+    /// The server answers, and refuses the login: waiting does not help.
+    #[error("PostgreSQL refuses the login: {reason}")]
+    LoginRefused {
+        /// Why.
+        reason: String,
+    },
+    /// A query of the start failed.
+    #[error("PostgreSQL failed: {0}")]
+    Failed(#[from] StoreError),
+    /// The schema is older than this binary needs.
+    #[error("the database is at schema {found}, and this version needs {needed}: run `follow-graph migrate`")]
+    SchemaTooOld {
+        /// What is there.
+        found: u32,
+        /// What is needed.
+        needed: u32,
+    },
+    /// The schema is from the future.
+    #[error(
+        "the database is at schema {found}, which this version does not understand (it knows {known}): use the newer version"
+    )]
+    SchemaTooNew {
+        /// What is there.
+        found: u32,
+        /// The newest that this version knows.
+        known: u32,
+    },
+}
+
+impl OpenError {
+    /// Why there is no connection.
+    pub(crate) fn of_connecting(error: &tokio_postgres::Error) -> Self {
+        let reason = reason(error);
+        let is_refusal = error.code().is_some_and(|code| {
+            [
+                SqlState::INVALID_PASSWORD,
+                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                SqlState::INVALID_CATALOG_NAME,
+                SqlState::INSUFFICIENT_PRIVILEGE,
+            ]
+            .contains(code)
+        });
+        if is_refusal {
+            Self::LoginRefused { reason }
+        } else {
+            Self::Unreachable { reason }
+        }
+    }
+
+    /// Whether waiting may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::SchemaTooOld { .. } => true,
+            Self::Failed(error) => error.is_transient(),
+            Self::BadUrl { .. } | Self::LoginRefused { .. } | Self::SchemaTooNew { .. } => false,
+        }
+    }
+}
+
+/// What PostgreSQL says, without what was asked: values of a statement are nobody's business in a log.
+pub(crate) fn reason(error: &tokio_postgres::Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return format!("{} ({})", error.message(), error.code().code());
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,134 @@
+//! The schema, and how it comes about.
+//!
+//! Migrations are numbered and only ever added. Each runs in a transaction of its own, once, while an advisory lock keeps
+//! other processes from doing the same. **Expand, then contract**: a migration adds; what an older version still uses is
+//! removed by a migration of the version after next. So old and new binaries run side by side for one version, and a
+//! rollback of the binaries needs no rollback of the schema.
+
+use std::time::Duration;
+
+use deadpool_postgres::Client;
+use storage::{Deadline, StoreError};
+
+use crate::ask::{query_one, within};
+use crate::error::OpenError;
+use crate::pool::PostgresPool;
+use crate::sql;
+
+/// What the schema is made of, in order.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_tweets.sql")];
+
+/// How many versions of the schema beyond its own a binary runs on: the next one is made to allow it.
+const UNDERSTOOD_AHEAD: u32 = 1;
+
+const MIGRATE_WITHIN: Duration = Duration::from_mins(30);
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
+
+/// `rookery` in ASCII, so that nobody else's lock is ours.
+const LOCK: i64 = 0x72_6f_6f_6b_65_72_79;
+
+/// The schema that this binary needs.
+#[expect(clippy::cast_possible_truncation, reason = "migrations are counted in dozens")]
+pub const fn needed() -> u32 {
+    MIGRATIONS.len() as u32
+}
+
+/// What a migration came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema before it.
+    pub from: u32,
+    /// The schema now.
+    pub to: u32,
+}
+
+/// Brings the database to the schema of this version. Others that try the same wait, and then find nothing to do.
+pub async fn migrate(pool: &PostgresPool) -> Result<Migrated, OpenError> {
+    let deadline = Deadline::after(MIGRATE_WITHIN);
+    let mut client = pool.client(deadline).await?;
+    within(
+        deadline,
+        client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0"),
+    )
+    .await?;
+    within(deadline, client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])).await?;
+    let migrated = run(&mut client, deadline).await;
+    // The lock ends with the connection, which is not used again.
+    drop(deadpool_postgres::Object::take(client));
+    migrated
+}
+
+async fn run(client: &mut Client, deadline: Deadline) -> Result<Migrated, OpenError> {
+    let table = "CREATE TABLE IF NOT EXISTS schema_migrations (
+        version integer PRIMARY KEY,
+        applied_at timestamptz NOT NULL DEFAULT now()
+    )";
+    within(deadline, client.batch_execute(table)).await?;
+    let from = version(client, deadline).await?;
+    if from > needed() + UNDERSTOOD_AHEAD {
+        return Err(OpenError::SchemaTooNew {
+            found: from,
+            known: needed(),
+        });
+    }
+    for (number, sql) in (1_i32..).zip(MIGRATIONS).skip(from as usize) {
+        let transaction = within(deadline, client.transaction()).await?;
+        within(deadline, transaction.batch_execute(sql)).await?;
+        let note = "INSERT INTO schema_migrations (version) VALUES ($1)";
+        within(deadline, transaction.execute(note, &[&number])).await?;
+        within(deadline, transaction.commit()).await?;
+        tracing::info!(version = number, "the schema was migrated");
+    }
+    Ok(Migrated {
+        from,
+        to: from.max(needed()),
+    })
+}
+
+/// Refuses a schema that is older than this binary needs, or newer than it understands.
+pub async fn check_schema(pool: &PostgresPool) -> Result<(), OpenError> {
+    let deadline = Deadline::after(LOOK_WITHIN);
+    let client = pool.client(deadline).await?;
+    let found = version(&client, deadline).await?;
+    match found {
+        _ if found < needed() => Err(OpenError::SchemaTooOld {
+            found,
+            needed: needed(),
+        }),
+        _ if found > needed() + UNDERSTOOD_AHEAD => Err(OpenError::SchemaTooNew { found, known: needed() }),
+        _ => Ok(()),
+    }
+}
+
+async fn version(client: &Client, deadline: Deadline) -> Result<u32, StoreError> {
+    let there = "SELECT to_regclass('schema_migrations') IS NOT NULL";
+    if !within(deadline, client.query_one(there, &[])).await?.get::<_, bool>(0) {
+        return Ok(0);
+    }
+    let newest = "SELECT coalesce(max(version), 0) FROM schema_migrations";
+    let newest: i32 = within(deadline, client.query_one(newest, &[])).await?.get(0);
+    Ok(u32::try_from(newest).unwrap_or(0))
+}
+
+/// The life of the store: what a cache holds of another one counts as absent.
+pub async fn epoch(pool: &PostgresPool, deadline: Deadline) -> Result<u64, StoreError> {
+    let client = pool.client(deadline).await?;
+    let row = query_one(&client, deadline, "SELECT epoch FROM store_epoch", &[]).await?;
+    Ok(sql::number(row.get(0)))
+}
+
+/// Begins a new epoch, after the database was restored to an earlier point: whatever a cache holds of the one before
+/// counts as absent. Answers its number, which is the time, so that no two restores from one backup share one.
+pub async fn new_epoch(pool: &PostgresPool) -> Result<u64, OpenError> {
+    let deadline = Deadline::after(LOOK_WITHIN);
+    let mut client = pool.client(deadline).await?;
+    let transaction = within(deadline, client.transaction()).await?;
+    let raise = "UPDATE store_epoch
+        SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+        RETURNING epoch";
+    let epoch: i64 = within(deadline, transaction.query_one(raise, &[])).await?.get(0);
+    // Every node of Redis gets a generation that no key carries.
+    within(deadline, transaction.execute("DELETE FROM node_generations", &[])).await?;
+    within(deadline, transaction.commit()).await?;
+    Ok(sql::number(epoch))
+}

@@ -1,0 +1,206 @@
+//! Events that fan-out is not done with, and the id below which everything is.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use model::{Event, EventBody, Position, TraceContext, TweetId};
+use parking_lot::Mutex;
+use storage::{Backlog, Deadline, Outbox, Outstanding, StoreError};
+use tokio_postgres::Row;
+
+use super::{PostgresTweets, STORE};
+use crate::ask::{execute, query, query_one};
+use crate::pool::PostgresPool;
+use crate::sql;
+
+pub(super) const ACCEPTED: i16 = 0;
+pub(super) const DELETED: i16 = 1;
+
+/// How long what was read of the outbox as a whole is good enough: it is asked with each read and each post. `settled_below`
+/// only rises, so an older value stays true.
+const GOOD_FOR: Duration = Duration::from_millis(100);
+
+/// Beyond this many the backlog is estimated: counting would be linear.
+const COUNTED: i64 = 10_000;
+
+/// An event and how old it is, as columns.
+fn outstanding(row: &Row) -> Result<Outstanding, StoreError> {
+    let tweet = sql::tweet(row.get(3));
+    let author = sql::user(row.get(4));
+    let body = match row.get(2) {
+        ACCEPTED => EventBody::TweetAccepted { tweet, author },
+        DELETED => EventBody::TweetDeleted { tweet, author },
+        unknown => {
+            return Err(StoreError::Corrupt {
+                store: STORE,
+                what: format!("an event of unknown kind {unknown}"),
+            });
+        }
+    };
+    let age: f64 = row.get(6);
+    Ok(Outstanding {
+        event: Event {
+            position: Position(sql::number(row.get(0))),
+            format: u16::try_from(row.get::<_, i16>(1)).unwrap_or(u16::MAX),
+            trace: row.get::<_, Option<String>>(5).map(TraceContext),
+            body,
+        },
+        age: Duration::from_secs_f64(age.max(0.0)),
+    })
+}
+
+pub(crate) const OUTSTANDING: &str = "SELECT position, format, kind, tweet, author, trace,
+        extract(epoch FROM clock_timestamp() - committed_at)::double precision
+    FROM outbox
+    WHERE position > $1 AND committed_at <= clock_timestamp() - $2::double precision * interval '1 second'
+    ORDER BY position LIMIT $3";
+
+pub(crate) const DONE: &str = "DELETE FROM outbox WHERE position = ANY($1)";
+
+/// In one snapshot. Why nothing comes in below it: see [`super::worker`].
+pub(crate) const SETTLED: &str = "SELECT least(
+        coalesce((SELECT min(tweet) FROM outbox WHERE kind = 0), 9223372036854775807),
+        coalesce((SELECT min(floor) + 1 FROM ingest_workers), (SELECT id + 1 FROM ingest_high_water)))";
+
+/// The oldest are counted. Of the others there are no more than positions, of which some are done; and about as many as the
+/// server's statistics say, which begin anew when it crashes.
+pub(crate) const BACKLOG: &str = "SELECT counted.events,
+        counted.events + (SELECT max(position) FROM outbox) - counted.last,
+        pg_stat_get_live_tuples('outbox'::regclass),
+        (SELECT extract(epoch FROM committed_at)::double precision * 1000 FROM outbox ORDER BY position LIMIT 1),
+        (SELECT min(tweet) FROM outbox WHERE kind = 0)
+    FROM (
+        SELECT count(*) AS events, max(position) AS last
+        FROM (SELECT position FROM outbox ORDER BY position LIMIT $1) AS oldest
+    ) AS counted";
+
+fn backlog(row: &Row) -> Backlog {
+    let (counted, at_most, about): (i64, Option<i64>, i64) = (row.get(0), row.get(1), row.get(2));
+    let events = if counted < COUNTED {
+        counted
+    } else {
+        about.min(at_most.unwrap_or(about)).max(counted)
+    };
+    let committed_ms: Option<f64> = row.get(3);
+    let oldest_tweet: Option<i64> = row.get(4);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time since 1970"
+    )]
+    let committed_ms = committed_ms.map(|ms| ms as u64);
+    Backlog {
+        events: sql::number(events),
+        oldest_ms: oldest_tweet.map(|tweet| sql::tweet(tweet).unix_ms()).or(committed_ms),
+    }
+}
+
+/// What was read of the outbox as a whole, and when.
+pub(super) struct Settled {
+    below: Mutex<Option<(Instant, TweetId)>>,
+    backlog: Mutex<Option<(Instant, Backlog)>>,
+    /// One asks for all.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Settled {
+    pub(super) fn new() -> Self {
+        Self {
+            below: Mutex::new(None),
+            backlog: Mutex::new(None),
+            asking: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    async fn below(&self, pool: &PostgresPool, deadline: Deadline) -> Result<TweetId, StoreError> {
+        if let Some(below) = known(&self.below) {
+            return Ok(below);
+        }
+        let _one = self.one(deadline).await?;
+        if let Some(below) = known(&self.below) {
+            return Ok(below);
+        }
+        let asked = Instant::now();
+        let client = pool.client(deadline).await?;
+        let below = sql::tweet(query_one(&client, deadline, SETTLED, &[]).await?.get(0));
+        let mut last = self.below.lock();
+        // A new worker may hold it back for a moment; what was true before stays true.
+        let below = last.map_or(below, |(_, earlier)| below.max(earlier));
+        *last = Some((asked, below));
+        Ok(below)
+    }
+
+    async fn backlog(&self, pool: &PostgresPool, deadline: Deadline) -> Result<Backlog, StoreError> {
+        let asked = Instant::now();
+        let client = pool.client(deadline).await?;
+        let backlog = backlog(&query_one(&client, deadline, BACKLOG, &[&COUNTED]).await?);
+        *self.backlog.lock() = Some((asked, backlog));
+        Ok(backlog)
+    }
+
+    /// How many events are before fan-out, as of a moment ago.
+    pub(super) async fn backlog_events(&self, pool: &PostgresPool, deadline: Deadline) -> Result<u64, StoreError> {
+        if let Some(backlog) = known(&self.backlog) {
+            return Ok(backlog.events);
+        }
+        let _one = self.one(deadline).await?;
+        match known(&self.backlog) {
+            Some(backlog) => Ok(backlog.events),
+            None => Ok(self.backlog(pool, deadline).await?.events),
+        }
+    }
+
+    async fn one(&self, deadline: Deadline) -> Result<tokio::sync::MutexGuard<'_, ()>, StoreError> {
+        let turn = tokio::time::timeout_at(deadline.instant().into(), self.asking.lock());
+        turn.await.map_err(|_| StoreError::Timeout { store: STORE })
+    }
+}
+
+fn known<T: Copy>(value: &Mutex<Option<(Instant, T)>>) -> Option<T> {
+    value
+        .lock()
+        .filter(|(asked, _)| asked.elapsed() < GOOD_FOR)
+        .map(|(_, value)| value)
+}
+
+#[async_trait]
+impl Outbox for PostgresTweets {
+    async fn outstanding(
+        &self,
+        min_age: Duration,
+        after: Position,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<Outstanding>, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let (after, limit) = (sql::column(after.0), sql::limit(limit));
+        query(
+            &client,
+            deadline,
+            OUTSTANDING,
+            &[&after, &min_age.as_secs_f64(), &limit],
+        )
+        .await?
+        .iter()
+        .map(outstanding)
+        .collect()
+    }
+
+    async fn done(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let positions: Vec<i64> = positions.iter().map(|position| sql::column(position.0)).collect();
+        let client = self.pool.client(deadline).await?;
+        execute(&client, deadline, DONE, &[&positions]).await?;
+        Ok(())
+    }
+
+    async fn backlog(&self, deadline: Deadline) -> Result<Backlog, StoreError> {
+        self.settled.backlog(&self.pool, deadline).await
+    }
+
+    async fn settled_below(&self, deadline: Deadline) -> Result<TweetId, StoreError> {
+        self.settled.below(&self.pool, deadline).await
+    }
+}

@@ -1,0 +1,50 @@
+//! A row of `tweets`.
+
+use deadpool_postgres::GenericClient;
+use model::{Author, Tweet, TweetId};
+use storage::{Deadline, StoreError};
+use tokio_postgres::Row;
+
+use crate::ask::query;
+use crate::sql;
+
+/// A tweet, deleted or not.
+pub(super) struct TweetRow {
+    pub(super) tweet: Tweet,
+    pub(super) is_deleted: bool,
+}
+
+impl From<&Row> for TweetRow {
+    fn from(row: &Row) -> Self {
+        Self {
+            tweet: Tweet {
+                id: sql::tweet(row.get(0)),
+                author: Author {
+                    id: sql::user(row.get(1)),
+                    handle: row.get(2),
+                    display_name: row.get(3),
+                },
+                text: row.get(4),
+                in_reply_to: row.get::<_, Option<i64>>(5).map(sql::tweet),
+            },
+            is_deleted: row.get(6),
+        }
+    }
+}
+
+pub(crate) const FIND: &str = "SELECT id, author, handle, display_name, text, in_reply_to, deleted_at_ms IS NOT NULL
+    FROM tweets WHERE id = ANY($1)";
+
+/// The rows with these ids, in any order.
+pub(super) async fn find(
+    client: &impl GenericClient,
+    ids: &[TweetId],
+    deadline: Deadline,
+) -> Result<Vec<TweetRow>, StoreError> {
+    let ids: Vec<i64> = ids.iter().map(|id| sql::column(id.get())).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = query(client, deadline, FIND, &[&ids]).await?;
+    Ok(rows.iter().map(TweetRow::from).collect())
+}
