@@ -21,6 +21,7 @@ mod delivery;
 mod error;
 mod event_log;
 mod follow_graph;
+mod generations;
 mod graph;
 mod graph_feed;
 mod idempotency;
@@ -36,6 +37,7 @@ pub use delivery::{ChunkResult, DeliveryStore, PendingChunk};
 pub use error::{BoxError, StoreError};
 pub use event_log::{Backlog, EventLog, Receipt, Received};
 pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageRequest};
+pub use generations::Generations;
 pub use graph::{
     AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore,
     ImportCounts, NewUser, RevocationState,
