@@ -39,4 +39,5 @@ mod tweets {
     use super::memory;
 
     storage_testsuite::tweet_cache_contract!(memory);
+    storage_testsuite::bounded_tweet_cache_contract!(memory);
 }

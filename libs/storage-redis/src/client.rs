@@ -65,6 +65,11 @@ impl Connection {
         Ok(Self { client, task })
     }
 
+    /// The client, connected or not.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The client, unless it is without a connection just now: then a command would only wait until it is too late.
     pub(crate) fn connected(&self) -> Result<&Client, Error> {
         if self.client.is_connected() {

@@ -26,10 +26,8 @@ impl OpenError {
         matches!(self, Self::Unreachable { .. })
     }
 
-    pub(crate) fn bad_url(reason: impl ToString) -> Self {
-        Self::BadUrl {
-            reason: reason.to_string(),
-        }
+    pub(crate) fn bad_url(reason: impl Into<String>) -> Self {
+        Self::BadUrl { reason: reason.into() }
     }
 }
 

@@ -121,7 +121,8 @@ fn config(url: &str) -> Result<Config, OpenError> {
             ));
         }
     };
-    let mut config = Config::from_url(&format!("{plain_scheme}://{rest}")).map_err(OpenError::bad_url)?;
+    let mut config =
+        Config::from_url(&format!("{plain_scheme}://{rest}")).map_err(|error| OpenError::bad_url(error.to_string()))?;
     config.tls = is_tls.then(|| tls(root_certificates.as_deref())).transpose()?;
     Ok(config)
 }

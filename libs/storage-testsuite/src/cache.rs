@@ -30,8 +30,17 @@ macro_rules! tweet_cache_contract {
             a_put_from_before_a_removal_does_not_bring_it_back,
             a_put_from_before_many_removals_does_not_bring_any_back,
             other_removals_do_not_stop_a_later_put,
-            a_cache_is_bounded,
             removals_win_over_puts_that_race_with_them,
+        }
+    };
+}
+
+/// Runs what a cache promises besides that bounds itself by bytes; one behind a server is bounded by that server.
+#[macro_export]
+macro_rules! bounded_tweet_cache_contract {
+    ($make:path) => {
+        $crate::contract! { $make, cache:
+            a_cache_is_bounded,
         }
     };
 }

@@ -1,0 +1,72 @@
+//! The contracts of home timelines and of the tweet cache, on Redis: each test under a generation of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::{Clock, Generation, SystemClock};
+use storage::{Deadline, Generations, StoreError, TimelineStore, TweetCache};
+use storage_redis::{RedisClient, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines, RedisTweets};
+use storage_testsuite::{CacheBackend, TimelineBackend};
+
+struct Always(Generation);
+
+#[async_trait]
+impl Generations for Always {
+    async fn current(&self, _: &str, _: &str, _: Deadline) -> Result<Generation, StoreError> {
+        Ok(self.0)
+    }
+}
+
+struct Redis(RedisClient);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where a test finds its server is no configuration of the system"
+)]
+async fn redis() -> Option<Redis> {
+    let Ok(url) = std::env::var("ROOKERY_TEST_REDIS_URL") else {
+        eprintln!("SKIPPED: ROOKERY_TEST_REDIS_URL is not set; `cargo xtask test` and `cargo xtask servers` set it");
+        return None;
+    };
+    Some(Redis(RedisClient::connect(&RedisOptions::new(url)).await.unwrap()))
+}
+
+impl Redis {
+    async fn node(&self) -> Arc<RedisNode> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let process = u64::from(std::process::id() & 0xfff);
+        let generation = Generation((SystemClock.unix_ms() << 20) | (process << 8) | number);
+        let always = Arc::new(Always(generation));
+        RedisNode::connect(&self.0, 2, always).await.unwrap()
+    }
+}
+
+impl TimelineBackend for Redis {
+    async fn fresh(&self, window: usize) -> Arc<dyn TimelineStore> {
+        let idle = Duration::from_mins(5);
+        RedisTimelines::new(self.node().await, RedisTimelineOptions { window, idle })
+    }
+}
+
+impl CacheBackend for Redis {
+    async fn fresh(&self, _capacity_bytes: u64) -> Arc<dyn TweetCache> {
+        RedisTweets::new(self.node().await)
+    }
+}
+
+mod timelines {
+    use super::redis;
+
+    storage_testsuite::timeline_store_contract!(redis);
+}
+
+mod tweets {
+    use super::redis;
+
+    storage_testsuite::tweet_cache_contract!(redis);
+}
