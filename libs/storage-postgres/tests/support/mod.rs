@@ -1,5 +1,7 @@
 //! A database of its own for each test, on the server that `ROOKERY_TEST_POSTGRES_URL` names.
 
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use secrecy::SecretString;
@@ -62,6 +64,13 @@ impl TestDatabase {
             application: "test".to_owned(),
         };
         PostgresPool::connect(options).await.unwrap()
+    }
+
+    /// A connection of its own, for what no adapter does.
+    pub(crate) async fn client(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
     }
 
     async fn on_server(&self, sql: &str) {
