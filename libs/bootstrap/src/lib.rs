@@ -7,7 +7,9 @@
 mod listeners;
 mod process;
 mod program;
+mod waiting;
 
 pub use listeners::{ListenError, Listeners};
 pub use process::{Overdue, Process, Routes, Stage, Wiring, vital};
 pub use program::{Failure, Started, load_settings, print_usage, run};
+pub use waiting::Waiting;

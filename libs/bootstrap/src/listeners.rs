@@ -67,6 +67,11 @@ impl Listeners {
         })
     }
 
+    /// The internal port, to be served before everything is there.
+    pub(crate) fn internal_clone(&self) -> io::Result<TcpListener> {
+        self.internal.listener.try_clone()
+    }
+
     /// Where it serves the public API.
     pub fn public_addr(&self) -> Option<SocketAddr> {
         self.public.as_ref().map(|bound| bound.address)

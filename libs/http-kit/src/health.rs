@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -19,43 +20,62 @@ const DRAINING: u8 = 2;
 /// Whether this process can serve. Looks at nothing that it shares with others: an outage of a store must not take every
 /// replica out at once.
 #[derive(Debug, Default)]
-pub struct Readiness(AtomicU8);
+pub struct Readiness {
+    state: AtomicU8,
+    /// What a start waits for.
+    waits_for: Mutex<Option<String>>,
+}
 
 impl Readiness {
     /// Starting: not ready yet.
     pub fn new() -> Self {
-        Self(AtomicU8::new(STARTING))
+        Self::default()
+    }
+
+    /// Starting still, for this reason.
+    pub fn waits_for(&self, reason: String) {
+        *self.waits_for.lock() = Some(reason);
     }
 
     /// Ready from now on, unless it drains already.
     pub fn set_ready(&self) {
         // Losing means that draining has begun, which is final.
         let _ = self
-            .0
+            .state
             .compare_exchange(STARTING, READY, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Draining from now on, for good.
     pub fn set_draining(&self) {
-        self.0.store(DRAINING, Ordering::Release);
+        self.state.store(DRAINING, Ordering::Release);
     }
 
     /// Whether requests should be sent here.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire) == READY
+        self.state.load(Ordering::Acquire) == READY
     }
 
     fn check(&self) -> Result<(), Problem> {
-        match self.0.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) {
             READY => Ok(()),
             DRAINING => Err(Problem::new(
                 &problems::DRAINING,
                 "Send requests elsewhere: this server is stopping.",
             )),
-            _ => Err(Problem::new(
-                &problems::STARTING,
-                "Send requests elsewhere: this server has not started yet.",
-            )),
+            _ => {
+                let reason = self
+                    .waits_for
+                    .lock()
+                    .as_ref()
+                    .map(|reason| format!(" It waits: {reason}."));
+                Err(Problem::new(
+                    &problems::STARTING,
+                    format!(
+                        "Send requests elsewhere: this server has not started yet.{}",
+                        reason.unwrap_or_default()
+                    ),
+                ))
+            }
         }
     }
 }

@@ -6,6 +6,8 @@
 mod ask;
 mod deliveries;
 mod error;
+mod generations;
+mod graph;
 mod migrate;
 mod pool;
 mod sql;
@@ -13,6 +15,8 @@ mod tweets;
 
 pub use deliveries::PostgresDeliveries;
 pub use error::OpenError;
+pub use generations::PostgresGenerations;
+pub use graph::PostgresGraph;
 pub use migrate::{Migrated, check_schema, epoch, migrate, needed, new_epoch};
 pub use pool::{PostgresOptions, PostgresPool};
 pub use tweets::{PostgresTweets, Pruned, TweetOptions};

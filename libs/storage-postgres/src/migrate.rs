@@ -16,7 +16,10 @@ use crate::pool::PostgresPool;
 use crate::sql;
 
 /// What the schema is made of, in order.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_tweets.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_tweets.sql"),
+    include_str!("../migrations/0002_graph.sql"),
+];
 
 /// How many versions of the schema beyond its own a binary runs on: the next one is made to allow it.
 const UNDERSTOOD_AHEAD: u32 = 1;

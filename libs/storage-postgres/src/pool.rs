@@ -52,6 +52,11 @@ impl PostgresPool {
     pub async fn connect(options: PostgresOptions) -> Result<Self, OpenError> {
         let (url, root_certificates) = split_root_certificates(options.url.expose_secret());
         let mut config = Config::from_str(&url).map_err(|error| OpenError::BadUrl { reason: reason(&error) })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(OpenError::BadUrl {
+                reason: "it names no host".to_owned(),
+            });
+        }
         config
             .application_name(&options.application)
             .connect_timeout(CONNECT_WITHIN)
@@ -143,6 +148,9 @@ fn tls(root_certificates: Option<&str>) -> Result<MakeRustlsConnect, OpenError> 
                 roots
                     .add(certificate)
                     .map_err(|error| bad(format!("sslrootcert {file}: {error}")))?;
+            }
+            if roots.is_empty() {
+                return Err(bad(format!("sslrootcert {file}: there is no certificate in it")));
             }
         }
     }

@@ -272,9 +272,16 @@ impl GraphStore for SqliteGraph {
             .await
     }
 
-    async fn set_delivery(&self, states: Vec<(Subject, DeliveryState)>, deadline: Deadline) -> Result<u64, StoreError> {
-        self.set(deadline, move |connection, _| delivery::set_states(connection, &states))
-            .await
+    async fn set_delivery(
+        &self,
+        states: Vec<(Subject, DeliveryState)>,
+        expected: u64,
+        deadline: Deadline,
+    ) -> Result<Option<u64>, StoreError> {
+        self.set(deadline, move |connection, _| {
+            delivery::set_states(connection, &states, expected)
+        })
+        .await
     }
 
     async fn authors_with(&self, followers: u64, deadline: Deadline) -> Result<Vec<(UserId, u64)>, StoreError> {

@@ -211,8 +211,14 @@ pub trait GraphStore: Send + Sync {
     /// Sets what an operator asks for. Answers the new version.
     async fn set_rules(&self, rules: RulesInForce, deadline: Deadline) -> Result<u64, StoreError>;
 
-    /// Commits steps of the crossing, all or none. Answers the new version.
-    async fn set_delivery(&self, states: Vec<(Subject, DeliveryState)>, deadline: Deadline) -> Result<u64, StoreError>;
+    /// Commits steps of the crossing, all or none, if the rules are still at the version that they were decided by. Answers
+    /// the new version, or `None`, and nothing was done: somebody else has changed the rules meanwhile.
+    async fn set_delivery(
+        &self,
+        states: Vec<(Subject, DeliveryState)>,
+        expected: u64,
+        deadline: Deadline,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// Authors with at least this many followers, with their number.
     async fn authors_with(&self, followers: u64, deadline: Deadline) -> Result<Vec<(UserId, u64)>, StoreError>;

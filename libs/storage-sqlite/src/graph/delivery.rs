@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{DeliveryRules, DeliveryState, IdRange, Phase, RulesInForce, Subject, Thresholds, TweetId, UserId};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::bound;
 use crate::sql;
@@ -87,8 +87,19 @@ pub(super) fn set_rules(connection: &Connection, rules: RulesInForce) -> rusqlit
         )
 }
 
-/// Sets steps of the crossing.
-pub(super) fn set_states(connection: &Connection, states: &[(Subject, DeliveryState)]) -> rusqlite::Result<u64> {
+/// Sets steps of the crossing, unless the rules are at another version.
+pub(super) fn set_states(
+    connection: &Connection,
+    states: &[(Subject, DeliveryState)],
+    expected: u64,
+) -> rusqlite::Result<Option<u64>> {
+    let raised = connection
+        .prepare_cached("UPDATE rules SET version = version + 1 WHERE version = ?1 RETURNING version")?
+        .query_row([bound(expected)], |row| row.get(0).map(sql::number))
+        .optional()?;
+    if raised.is_none() {
+        return Ok(None);
+    }
     let mut put = connection.prepare_cached(
         "INSERT OR REPLACE INTO delivery (subject, phase, pulled, changed_at_ms) VALUES (?1, ?2, ?3, ?4)",
     )?;
@@ -104,9 +115,7 @@ pub(super) fn set_states(connection: &Connection, states: &[(Subject, DeliverySt
             sql::column(state.changed_at_ms),
         ))?;
     }
-    connection
-        .prepare_cached("UPDATE rules SET version = version + 1 RETURNING version")?
-        .query_row([], |row| row.get(0).map(sql::number))
+    Ok(raised)
 }
 
 const fn phase(phase: Phase) -> &'static str {

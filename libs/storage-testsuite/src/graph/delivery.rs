@@ -28,7 +28,7 @@ pub async fn what_is_configured_is_in_force_until_rules_are_set(backend: impl Gr
     assert_eq!((found.version, found.in_force), (0, rules(Strategy::Push, 7, 7)));
     graph
         .0
-        .set_delivery(vec![(Subject::Everyone, DeliveryState::pushed())], deadline())
+        .set_delivery(vec![(Subject::Everyone, DeliveryState::pushed())], 0, deadline())
         .await
         .unwrap();
     let found = load(&graph).await;
@@ -70,7 +70,9 @@ pub async fn rules_and_steps_count_one_version(backend: impl GraphBackend) {
         assert!(version > last);
         assert_eq!(load(&graph).await.version, version);
         let state = vec![(Subject::Everyone, DeliveryState::pushed())];
-        last = graph.0.set_delivery(state, deadline()).await.unwrap();
+        let outdated = graph.0.set_delivery(state.clone(), last, deadline()).await.unwrap();
+        assert_eq!(outdated, None, "steps are not taken over newer rules");
+        last = graph.0.set_delivery(state, version, deadline()).await.unwrap().unwrap();
         assert!(last > version);
         assert_eq!(load(&graph).await.version, last);
     }
@@ -101,10 +103,12 @@ pub async fn states_are_read_as_they_were_written(backend: impl GraphBackend) {
             (Subject::Author(author), state.clone()),
             (Subject::Everyone, everyone.clone()),
         ];
-        graph.0.set_delivery(steps, deadline()).await.unwrap();
+        let version = load(&graph).await.version;
+        graph.0.set_delivery(steps, version, deadline()).await.unwrap().unwrap();
     }
     let last = vec![(Subject::Author(UserId::new(7)), states[1].clone())];
-    graph.0.set_delivery(last, deadline()).await.unwrap();
+    let version = load(&graph).await.version;
+    graph.0.set_delivery(last, version, deadline()).await.unwrap().unwrap();
     drop(graph);
     let found = load(&Graph::open(&backend).await).await;
     assert_eq!((found.everyone.phase, &found.everyone), (Phase::Both, &everyone));

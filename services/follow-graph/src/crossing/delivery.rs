@@ -168,7 +168,17 @@ impl Delivery {
             settled: &|subject| self.is_settled(subject),
         });
         if !steps.is_empty() {
-            let version = self.ports.store.set_delivery(steps.clone(), deadline).await?;
+            let committed = self
+                .ports
+                .store
+                .set_delivery(steps.clone(), rules.version, deadline)
+                .await?;
+            let Some(version) = committed else {
+                // Another process was first: its rules are looked at next.
+                let newer = self.ports.store.delivery_rules(rules.in_force, deadline).await?;
+                self.replica.set_rules(newer);
+                return Ok(true);
+            };
             let mut changed = DeliveryRules::clone(&rules);
             changed.version = version;
             apply(&mut changed, steps);
@@ -251,10 +261,13 @@ async fn pull_from_the_beginning(
         pulled: vec![IdRange::ALL],
         changed_at_ms: now_ms,
     };
-    rules.version = ports
-        .store
-        .set_delivery(vec![(Subject::Everyone, everyone.clone())], deadline)
-        .await?;
-    rules.everyone = everyone;
+    let steps = vec![(Subject::Everyone, everyone.clone())];
+    if let Some(version) = ports.store.set_delivery(steps, rules.version, deadline).await? {
+        rules.version = version;
+        rules.everyone = everyone;
+    } else {
+        // Another process was first, and has done the same.
+        *rules = ports.store.delivery_rules(rules.in_force, deadline).await?;
+    }
     Ok(())
 }

@@ -1,0 +1,48 @@
+//! Which life of each node of Redis is the present one.
+
+use async_trait::async_trait;
+use model::Generation;
+use storage::{Deadline, Generations, StoreError};
+
+use crate::ask;
+use crate::pool::PostgresPool;
+use crate::sql;
+
+pub(crate) const KNOWN: &str = "SELECT generation FROM node_generations WHERE node = $1 AND incarnation = $2";
+
+/// A generation is the time at which it began, so that none comes twice, also after the database was restored to an earlier
+/// point.
+pub(crate) const RAISE: &str = "INSERT INTO node_generations AS known (node, incarnation, generation)
+    VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+    ON CONFLICT (node) DO UPDATE
+        SET incarnation = excluded.incarnation, generation = greatest(known.generation + 1, excluded.generation)
+        WHERE known.incarnation <> excluded.incarnation
+    RETURNING generation";
+
+/// Generations on PostgreSQL.
+pub struct PostgresGenerations {
+    pool: PostgresPool,
+}
+
+impl PostgresGenerations {
+    /// Over this pool.
+    pub fn new(pool: PostgresPool) -> Self {
+        Self { pool }
+    }
+}
+
+#[async_trait]
+impl Generations for PostgresGenerations {
+    async fn current(&self, node: &str, incarnation: &str, deadline: Deadline) -> Result<Generation, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        loop {
+            for statement in [KNOWN, RAISE] {
+                let row = ask::query_opt(&client, deadline, statement, &[&node, &incarnation]).await?;
+                if let Some(row) = row {
+                    return Ok(Generation(sql::number(row.get(0))));
+                }
+            }
+            // Somebody else has raised it in between.
+        }
+    }
+}

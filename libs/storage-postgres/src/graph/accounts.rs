@@ -1,0 +1,162 @@
+//! Accounts.
+
+use deadpool_postgres::{GenericClient, Transaction};
+use model::{ActorVersion, GraphChangeKind, User, UserId};
+use storage::{AccountError, CreateUserError, Credentials, Deadline, NewUser, StoreError};
+use tokio_postgres::Row;
+
+use super::changes;
+use crate::ask;
+use crate::sql;
+
+/// An account with its counts, folded or not.
+macro_rules! select_user {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, handle, display_name, created_at_ms,
+                followers_count + coalesce(
+                    (SELECT sum(delta)::bigint FROM follower_count_deltas WHERE user_id = users.id), 0),
+                following_count, tweets_count, password_hash, credential_version
+            FROM users WHERE deleted_at_ms IS NULL AND ",
+            $where
+        )
+    };
+}
+
+pub(crate) const FIND: &str = select_user!("id = ANY($1)");
+pub(crate) const FIND_BY_HANDLE: &str = select_user!("handle_folded = $1");
+
+pub(crate) const CREATE: &str = "INSERT INTO users (handle, handle_folded, display_name, created_at_ms, password_hash)
+    SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM users WHERE handle_folded = $2)
+    ON CONFLICT (handle_folded) DO NOTHING
+    RETURNING id";
+
+/// What an account does itself is done one after the other. A lock that lets others refer to the account.
+pub(crate) const LOCK: &str =
+    "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR NO KEY UPDATE";
+
+/// Nobody who refers to the account commits meanwhile.
+const LOCK_ALONE: &str = "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR UPDATE";
+
+pub(crate) const DELETE: &str = "UPDATE users
+    SET deleted_at_ms = $2, password_hash = NULL, actor_version = $3 WHERE id = $1";
+
+fn user(row: &Row) -> User {
+    let count = |at: usize| sql::number(row.get::<_, i64>(at).max(0));
+    User {
+        id: sql::user(row.get(0)),
+        handle: row.get(1),
+        display_name: row.get(2),
+        created_at_ms: count(3),
+        followers_count: count(4),
+        following_count: count(5),
+        tweets_count: count(6),
+    }
+}
+
+pub(super) async fn create(
+    client: &impl GenericClient,
+    new: NewUser,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<User, CreateUserError> {
+    let (handle, folded) = (new.handle.as_str().to_owned(), new.handle.folded());
+    let display_name = new.display_name.as_str().to_owned();
+    let row = ask::query_opt(
+        client,
+        deadline,
+        CREATE,
+        &[
+            &handle,
+            &folded,
+            &display_name,
+            &sql::column(now_ms),
+            &new.password_hash,
+        ],
+    )
+    .await?;
+    let row = row.ok_or(CreateUserError::HandleTaken)?;
+    Ok(User {
+        id: sql::user(row.get(0)),
+        handle,
+        display_name,
+        created_at_ms: now_ms,
+        followers_count: 0,
+        following_count: 0,
+        tweets_count: 0,
+    })
+}
+
+pub(super) async fn find(
+    client: &impl GenericClient,
+    ids: &[UserId],
+    deadline: Deadline,
+) -> Result<Vec<Option<User>>, StoreError> {
+    let columns: Vec<i64> = ids.iter().map(|id| sql::column(id.get())).collect();
+    let rows = ask::query(client, deadline, FIND, &[&columns]).await?;
+    let found: ahash::AHashMap<UserId, User> = rows.iter().map(user).map(|user| (user.id, user)).collect();
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+pub(super) async fn find_by_handle(
+    client: &impl GenericClient,
+    folded: &str,
+    deadline: Deadline,
+) -> Result<Option<User>, StoreError> {
+    let row = ask::query_opt(client, deadline, FIND_BY_HANDLE, &[&folded]).await?;
+    Ok(row.as_ref().map(user))
+}
+
+pub(super) async fn credentials(
+    client: &impl GenericClient,
+    id: UserId,
+    deadline: Deadline,
+) -> Result<Option<Credentials>, StoreError> {
+    let ids = [sql::column(id.get())];
+    let row = ask::query_opt(client, deadline, FIND, &[&&ids[..]]).await?;
+    Ok(row.map(|row| Credentials {
+        user: user(&row),
+        password_hash: row.get(7),
+        credential_version: u32::try_from(row.get::<_, i64>(8)).unwrap_or(u32::MAX),
+    }))
+}
+
+/// The account's version, under its lock; `None` when there is no such account.
+pub(super) async fn lock(
+    transaction: &Transaction<'_>,
+    id: UserId,
+    deadline: Deadline,
+) -> Result<Option<ActorVersion>, StoreError> {
+    let row = ask::query_opt(transaction, deadline, LOCK, &[&sql::column(id.get())]).await?;
+    Ok(row.map(|row| ActorVersion(sql::number(row.get(0)))))
+}
+
+pub(super) async fn delete(
+    transaction: &Transaction<'_>,
+    id: UserId,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<(), AccountError> {
+    let column = sql::column(id.get());
+    let row = ask::query_opt(transaction, deadline, LOCK_ALONE, &[&column]).await?;
+    let version: i64 = row.ok_or(AccountError::NoSuchUser)?.get(0);
+    let version = ActorVersion(sql::number(version) + 1);
+    ask::execute(
+        transaction,
+        deadline,
+        DELETE,
+        &[&column, &sql::column(now_ms), &sql::column(version.0)],
+    )
+    .await?;
+    changes::append(
+        transaction,
+        id,
+        version,
+        GraphChangeKind::AccountDeleted,
+        id,
+        now_ms,
+        deadline,
+    )
+    .await?;
+    Ok(())
+}

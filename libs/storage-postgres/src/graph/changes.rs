@@ -1,0 +1,198 @@
+//! What happened, in commit order.
+//!
+//! A change is written without a position, in the transaction of what it tells of. Whoever asks for changes first gives
+//! positions to all that are committed and have none, one after the other under a lock: so a change that is committed
+//! later has a higher position, whichever number it drew when it was written, and an answer holds everything that was
+//! committed before it was asked for.
+
+use deadpool_postgres::Transaction;
+use model::{ActorVersion, EdgeKind, Epoch, GraphChange, GraphChangeKind, Position, UserId};
+use storage::{Deadline, Pulse, StoreError};
+use tokio_postgres::Row;
+
+use super::PostgresGraph;
+use crate::ask;
+use crate::pool::PostgresPool;
+use crate::sql;
+
+const KINDS: [(i16, GraphChangeKind); 8] = [
+    (1, GraphChangeKind::Added(EdgeKind::Follow)),
+    (2, GraphChangeKind::Removed(EdgeKind::Follow)),
+    (3, GraphChangeKind::Added(EdgeKind::Mute)),
+    (4, GraphChangeKind::Removed(EdgeKind::Mute)),
+    (5, GraphChangeKind::Added(EdgeKind::Block)),
+    (6, GraphChangeKind::Removed(EdgeKind::Block)),
+    (7, GraphChangeKind::AccountDeleted),
+    (8, GraphChangeKind::SessionsRevoked),
+];
+
+const LOCK: i64 = 0x63_68_61_6e_67_65_73;
+
+/// How long a change is kept. A replica that is further behind drops what it has cached.
+const KEPT_MS: u64 = 3_600_000;
+
+pub(crate) const APPEND: &str = "INSERT INTO graph_changes (actor, version, kind, target, at_ms)
+    VALUES ($1, $2, $3, $4, $5) RETURNING id";
+
+/// All that a replica asks for when nothing has happened.
+pub(crate) const PULSE: &str = "SELECT
+    EXISTS (SELECT 1 FROM graph_changes WHERE position IS NULL),
+    (SELECT last FROM graph_positions),
+    (SELECT pruned FROM graph_positions),
+    (SELECT version FROM delivery_rules),
+    (SELECT epoch FROM store_epoch)";
+
+const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
+
+pub(crate) const GIVE_POSITIONS: &str = "WITH fresh AS MATERIALIZED (
+        SELECT id, row_number() OVER (ORDER BY id) AS number FROM graph_changes WHERE position IS NULL
+    ), base AS (
+        UPDATE graph_positions SET last = last + (SELECT count(*) FROM fresh)
+        RETURNING last - (SELECT count(*) FROM fresh) AS last
+    )
+    UPDATE graph_changes AS change SET position = base.last + fresh.number
+    FROM fresh, base WHERE change.id = fresh.id";
+
+pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target FROM graph_changes
+    WHERE position > $1 ORDER BY position LIMIT $2";
+
+pub(crate) const POSITION_OF: &str = "SELECT position FROM graph_changes WHERE id = $1";
+
+pub(crate) const PRUNE: &str = "WITH gone AS (
+        DELETE FROM graph_changes WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM (
+                SELECT ctid, at_ms FROM graph_changes WHERE position IS NOT NULL ORDER BY position LIMIT $2
+            ) AS oldest WHERE at_ms < $1
+        )) RETURNING position
+    ), noted AS (
+        UPDATE graph_positions SET pruned = greatest(pruned, (SELECT max(position) FROM gone))
+        WHERE EXISTS (SELECT 1 FROM gone)
+    )
+    SELECT count(*) FROM gone";
+
+/// Writes a change. Until it is committed and somebody has asked, its position is the number that it drew.
+pub(super) async fn append(
+    transaction: &Transaction<'_>,
+    actor: UserId,
+    version: ActorVersion,
+    kind: GraphChangeKind,
+    target: UserId,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<GraphChange, StoreError> {
+    let row = ask::query_one(
+        transaction,
+        deadline,
+        APPEND,
+        &[
+            &sql::column(actor.get()),
+            &sql::column(version.0),
+            &code(kind),
+            &sql::column(target.get()),
+            &sql::column(now_ms),
+        ],
+    )
+    .await?;
+    Ok(GraphChange {
+        position: Position(sql::number(row.get(0))),
+        actor,
+        version,
+        kind,
+        target,
+    })
+}
+
+/// The number of a kind.
+pub(super) fn code(kind: GraphChangeKind) -> i16 {
+    let known = KINDS.iter().find(|(_, known)| *known == kind);
+    known.map(|(code, _)| *code).expect("every kind has a number")
+}
+
+fn change(row: &Row) -> Result<GraphChange, StoreError> {
+    let code: i16 = row.get(3);
+    let known = KINDS.iter().find(|(known, _)| *known == code);
+    let (_, kind) = known.ok_or_else(|| StoreError::Corrupt {
+        store: "the follow graph",
+        what: format!("a change of unknown kind {code}"),
+    })?;
+    Ok(GraphChange {
+        position: Position(sql::number(row.get(0))),
+        actor: sql::user(row.get(1)),
+        version: ActorVersion(sql::number(row.get(2))),
+        kind: *kind,
+        target: sql::user(row.get(4)),
+    })
+}
+
+/// See [`storage::GraphFeed::pulse`].
+pub(super) async fn pulse(
+    pool: &PostgresPool,
+    after: Position,
+    limit: usize,
+    deadline: Deadline,
+) -> Result<Pulse, StoreError> {
+    let client = pool.client(deadline).await?;
+    let row = ask::query_one(&client, deadline, PULSE, &[]).await?;
+    drop(client);
+    let (fresh, mut last): (bool, i64) = (row.get(0), row.get(1));
+    if fresh {
+        last = give_positions(pool, deadline).await?;
+    }
+    let from = i64::try_from(after.0).unwrap_or(i64::MAX);
+    let changes = if last > from {
+        let client = pool.client(deadline).await?;
+        let rows = ask::query(&client, deadline, AFTER, &[&from, &sql::limit(limit)]).await?;
+        rows.iter().map(change).collect::<Result<_, _>>()?
+    } else {
+        Vec::new()
+    };
+    Ok(Pulse {
+        changes,
+        gap: from < row.get(2),
+        rules_version: sql::number(row.get(3)),
+        epoch: Epoch(sql::number(row.get(4))),
+    })
+}
+
+/// Gives positions to what is committed; answers the last one.
+async fn give_positions(pool: &PostgresPool, deadline: Deadline) -> Result<i64, StoreError> {
+    let mut client = pool.client(deadline).await?;
+    let transaction = ask::within(deadline, client.transaction()).await?;
+    ask::execute(&transaction, deadline, TAKE_LOCK, &[&LOCK]).await?;
+    ask::execute(&transaction, deadline, GIVE_POSITIONS, &[]).await?;
+    let row = ask::query_one(&transaction, deadline, PULSE, &[]).await?;
+    ask::within(deadline, transaction.commit()).await?;
+    Ok(row.get(1))
+}
+
+/// See [`storage::GraphFeed::latest`].
+pub(super) async fn latest(pool: &PostgresPool, deadline: Deadline) -> Result<Position, StoreError> {
+    Ok(Position(sql::number(give_positions(pool, deadline).await?)))
+}
+
+impl PostgresGraph {
+    /// The place of a change that is committed, by the number that it drew.
+    pub(super) async fn position_of(&self, drawn: Position, deadline: Deadline) -> Result<Position, StoreError> {
+        let drawn = sql::column(drawn.0);
+        loop {
+            let client = self.pool.client(deadline).await?;
+            let row = ask::query_opt(&client, deadline, POSITION_OF, &[&drawn]).await?;
+            match row.map(|row| row.get::<_, Option<i64>>(0)) {
+                Some(Some(position)) => return Ok(Position(sql::number(position))),
+                // It was dropped already: nobody needs its place.
+                None => return Ok(Position(sql::number(drawn))),
+                Some(None) => {}
+            }
+            drop(client);
+            give_positions(&self.pool, deadline).await?;
+        }
+    }
+
+    /// Drops changes that were kept long enough, at most `limit`; answers how many.
+    pub async fn prune_changes(&self, limit: usize, deadline: Deadline) -> Result<u64, StoreError> {
+        let before_ms = sql::column(self.clock.unix_ms().saturating_sub(KEPT_MS));
+        let client = self.pool.client(deadline).await?;
+        let row = ask::query_one(&client, deadline, PRUNE, &[&before_ms, &sql::limit(limit)]).await?;
+        Ok(sql::number(row.get(0)))
+    }
+}

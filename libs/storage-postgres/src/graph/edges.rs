@@ -1,0 +1,251 @@
+//! Follows, mutes and blocks.
+
+use deadpool_postgres::{GenericClient, Transaction};
+use model::{ActorVersion, ChunkPlan, EdgeKind, Followee, GraphChangeKind, ReaderView, UserId};
+use storage::{
+    ChunksRequest, Deadline, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest,
+    StoreError,
+};
+
+use super::{accounts, changes, idempotency};
+use crate::ask;
+use crate::sql;
+
+/// The target, kept from being deleted until the edge is committed.
+pub(crate) const TARGET: &str = "SELECT 1 FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR KEY SHARE";
+
+const fn present(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Follow => "SELECT present FROM follows WHERE follower = $1 AND followee = $2",
+        EdgeKind::Mute => "SELECT present FROM mutes WHERE actor = $1 AND target = $2",
+        EdgeKind::Block => "SELECT present FROM blocks WHERE actor = $1 AND target = $2",
+    }
+}
+
+const fn count(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Follow => "SELECT following_count FROM users WHERE id = $1",
+        EdgeKind::Mute => "SELECT count(*) FROM mutes WHERE actor = $1 AND present",
+        EdgeKind::Block => "SELECT count(*) FROM blocks WHERE actor = $1 AND present",
+    }
+}
+
+pub(crate) const BLOCKED: &str = "SELECT EXISTS (
+    SELECT 1 FROM blocks WHERE present AND ((actor = $1 AND target = $2) OR (actor = $2 AND target = $1)))";
+
+/// Sets an edge or its tombstone, with the version that the actor has after it.
+const fn put(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Follow => {
+            "WITH edge AS (
+                INSERT INTO follows (follower, followee, version, present, removed_at_ms)
+                VALUES ($1, $2, $3, $4, CASE WHEN NOT $4 THEN $5::bigint END)
+                ON CONFLICT (follower, followee) DO UPDATE
+                    SET version = excluded.version, present = excluded.present, removed_at_ms = excluded.removed_at_ms
+            ), mirrored AS (
+                INSERT INTO followers (followee, follower) SELECT $2, $1 WHERE $4 ON CONFLICT DO NOTHING
+            ), unmirrored AS (
+                DELETE FROM followers WHERE NOT $4 AND followee = $2 AND follower = $1
+            ), counted AS (
+                INSERT INTO follower_count_deltas (user_id, delta) VALUES ($2, CASE WHEN $4 THEN 1 ELSE -1 END)
+            )
+            UPDATE users SET actor_version = $3, following_count = following_count + CASE WHEN $4 THEN 1 ELSE -1 END
+            WHERE id = $1"
+        }
+        EdgeKind::Mute => {
+            "WITH edge AS (
+                INSERT INTO mutes (actor, target, version, present) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (actor, target) DO UPDATE SET version = excluded.version, present = excluded.present
+            )
+            UPDATE users SET actor_version = $3 WHERE id = $1 AND $5::bigint IS NOT NULL"
+        }
+        EdgeKind::Block => {
+            "WITH edge AS (
+                INSERT INTO blocks (actor, target, version, present) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (actor, target) DO UPDATE SET version = excluded.version, present = excluded.present
+            )
+            UPDATE users SET actor_version = $3 WHERE id = $1 AND $5::bigint IS NOT NULL"
+        }
+    }
+}
+
+/// Makes or removes an edge, by the rules of the port.
+pub(super) async fn write(
+    transaction: &Transaction<'_>,
+    write: &EdgeWrite,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<EdgeWritten, EdgeError> {
+    let key = write.idempotency.as_ref();
+    let version = accounts::lock(transaction, write.actor, deadline).await?;
+    let version = version.ok_or(EdgeError::NoSuchUser)?;
+    let unchanged = EdgeWritten { version, change: None };
+    if idempotency::done(transaction, key, now_ms, deadline).await?? {
+        return Ok(unchanged);
+    }
+    let (actor, target) = (sql::column(write.actor.get()), sql::column(write.target.get()));
+    let exists = ask::query_opt(transaction, deadline, TARGET, &[&target]).await?;
+    exists.ok_or(EdgeError::NoSuchUser)?;
+    let there = ask::query_opt(transaction, deadline, present(write.kind), &[&actor, &target]).await?;
+    if there.is_some_and(|row| row.get(0)) == write.present {
+        idempotency::keep(transaction, key, now_ms, deadline).await?;
+        return Ok(unchanged);
+    }
+    if write.present {
+        may_add(transaction, write, deadline).await?;
+    }
+    let version = ActorVersion(version.0 + 1);
+    let (of_edge, now) = (sql::column(version.0), sql::column(now_ms));
+    ask::execute(
+        transaction,
+        deadline,
+        put(write.kind),
+        &[&actor, &target, &of_edge, &write.present, &now],
+    )
+    .await?;
+    let kind = if write.present {
+        GraphChangeKind::Added(write.kind)
+    } else {
+        GraphChangeKind::Removed(write.kind)
+    };
+    let change = changes::append(transaction, write.actor, version, kind, write.target, now_ms, deadline).await?;
+    idempotency::keep(transaction, key, now_ms, deadline).await?;
+    Ok(EdgeWritten {
+        version,
+        change: Some(change),
+    })
+}
+
+async fn may_add(transaction: &Transaction<'_>, write: &EdgeWrite, deadline: Deadline) -> Result<(), EdgeError> {
+    let (actor, target) = (sql::column(write.actor.get()), sql::column(write.target.get()));
+    if write.kind == EdgeKind::Follow {
+        let row = ask::query_one(transaction, deadline, BLOCKED, &[&actor, &target]).await?;
+        if row.get(0) {
+            return Err(EdgeError::Blocked);
+        }
+    }
+    let row = ask::query_one(transaction, deadline, count(write.kind), &[&actor]).await?;
+    if sql::number(row.get::<_, i64>(0).max(0)) < write.limit {
+        Ok(())
+    } else {
+        Err(EdgeError::LimitReached { limit: write.limit })
+    }
+}
+
+/// One statement: a view is as of one moment.
+pub(crate) const READER: &str = "SELECT actor_version,
+        ARRAY(SELECT followee FROM follows WHERE follower = $1 AND present ORDER BY followee),
+        ARRAY(SELECT version FROM follows WHERE follower = $1 AND present ORDER BY followee),
+        ARRAY(SELECT target FROM mutes WHERE actor = $1 AND present ORDER BY target),
+        ARRAY(SELECT target FROM blocks WHERE actor = $1 AND present
+              UNION SELECT actor FROM blocks WHERE target = $1 AND present ORDER BY 1)
+    FROM users WHERE id = $1 AND deleted_at_ms IS NULL";
+
+/// All that a read needs to know of its reader.
+pub(super) async fn reader(
+    client: &impl GenericClient,
+    reader: UserId,
+    deadline: Deadline,
+) -> Result<Option<ReaderView>, StoreError> {
+    let row = ask::query_opt(client, deadline, READER, &[&sql::column(reader.get())]).await?;
+    Ok(row.map(|row| {
+        let ids = |at: usize| -> Vec<UserId> { row.get::<_, Vec<i64>>(at).into_iter().map(sql::user).collect() };
+        let versions: Vec<i64> = row.get(2);
+        let followee = |(id, since): (UserId, i64)| Followee {
+            id,
+            since: ActorVersion(sql::number(since)),
+        };
+        ReaderView {
+            reader,
+            version: ActorVersion(sql::number(row.get(0))),
+            followees: ids(1).into_iter().zip(versions).map(followee).collect(),
+            muted: ids(3),
+            blocked: ids(4),
+        }
+    }))
+}
+
+pub(crate) const FOLLOWERS: &str = "SELECT asked.number, page.id
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked (of_user, after_user, rows, number)
+    CROSS JOIN LATERAL (
+        SELECT follower AS id FROM followers
+        WHERE followee = asked.of_user AND follower > asked.after_user ORDER BY follower LIMIT asked.rows
+    ) AS page
+    ORDER BY asked.number, page.id";
+
+pub(crate) const FOLLOWING: &str = "SELECT asked.number, page.id
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked (of_user, after_user, rows, number)
+    CROSS JOIN LATERAL (
+        SELECT followee AS id FROM follows
+        WHERE follower = asked.of_user AND followee > asked.after_user AND present ORDER BY followee LIMIT asked.rows
+    ) AS page
+    ORDER BY asked.number, page.id";
+
+/// Pages, each with one more than was asked for, which tells whether there are more.
+pub(super) async fn pages(
+    client: &impl GenericClient,
+    direction: EdgeDirection,
+    requests: &[FollowerPageRequest],
+    deadline: Deadline,
+) -> Result<Vec<FollowerPage>, StoreError> {
+    let statement = match direction {
+        EdgeDirection::Followers => FOLLOWERS,
+        EdgeDirection::Following => FOLLOWING,
+    };
+    let of: Vec<i64> = requests
+        .iter()
+        .map(|request| sql::column(request.author.get()))
+        .collect();
+    let after: Vec<i64> = requests
+        .iter()
+        .map(|request| {
+            request
+                .after
+                .map_or(0, |after| i64::try_from(after.get()).unwrap_or(i64::MAX))
+        })
+        .collect();
+    let rows: Vec<i64> = requests
+        .iter()
+        .map(|request| sql::limit(request.limit.saturating_add(1)))
+        .collect();
+    let found = ask::query(client, deadline, statement, &[&of, &after, &rows]).await?;
+    let mut pages = vec![FollowerPage::default(); requests.len()];
+    for row in found {
+        let number: i64 = row.get(0);
+        let at = usize::try_from(number - 1).unwrap_or_default();
+        pages[at].followers.push(sql::user(row.get(1)));
+    }
+    for (page, request) in pages.iter_mut().zip(requests) {
+        page.more = page.followers.len() > request.limit;
+        page.followers.truncate(request.limit);
+    }
+    Ok(pages)
+}
+
+/// One scan of the index, on the server: some seconds for thirty million followers.
+pub(crate) const CHUNKS: &str = "SELECT max(follower), count(*)
+    FROM (
+        SELECT follower, (row_number() OVER (ORDER BY follower) - 1) / $2 AS chunk FROM followers WHERE followee = $1
+    ) AS numbered
+    GROUP BY chunk ORDER BY chunk";
+
+/// An author's followers, cut into chunks.
+pub(super) async fn chunks(
+    client: &impl GenericClient,
+    request: ChunksRequest,
+    deadline: Deadline,
+) -> Result<Vec<ChunkPlan>, StoreError> {
+    let (author, size) = (sql::column(request.author.get()), sql::limit(request.size.max(1)));
+    let rows = ask::query(client, deadline, CHUNKS, &[&author, &size]).await?;
+    let mut after = None;
+    let plan = |(number, row): (u32, &tokio_postgres::Row)| {
+        let last = sql::user(row.get(0));
+        ChunkPlan {
+            number,
+            after: after.replace(last),
+            last,
+            expected: sql::number(row.get(1)),
+        }
+    };
+    Ok((0..).zip(&rows).map(plan).collect())
+}

@@ -1,0 +1,64 @@
+//! Which requests have been done. Asked under the lock of the account.
+
+use deadpool_postgres::Transaction;
+use storage::{Deadline, IdempotencyConflict, IdempotencyKey, StoreError};
+
+use crate::ask;
+use crate::sql;
+
+const KEPT_MS: u64 = 24 * 3_600_000;
+
+pub(crate) const FIND: &str = "SELECT body_digest FROM account_idempotency_keys
+    WHERE account = $1 AND operation = $2 AND key = $3 AND expires_at_ms > $4";
+
+pub(crate) const KEEP: &str =
+    "INSERT INTO account_idempotency_keys (account, operation, key, body_digest, expires_at_ms)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (account, operation, key) DO UPDATE
+        SET body_digest = excluded.body_digest, expires_at_ms = excluded.expires_at_ms";
+
+/// Whether this request has been done.
+pub(super) async fn done(
+    transaction: &Transaction<'_>,
+    key: Option<&IdempotencyKey>,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<Result<bool, IdempotencyConflict>, StoreError> {
+    let Some(key) = key else { return Ok(Ok(false)) };
+    let row = ask::query_opt(
+        transaction,
+        deadline,
+        FIND,
+        &[
+            &sql::column(key.account.get()),
+            &key.operation,
+            &key.key,
+            &sql::column(now_ms),
+        ],
+    )
+    .await?;
+    let digest: Option<Vec<u8>> = row.map(|row| row.get(0));
+    Ok(match digest {
+        Some(digest) if digest != key.body_digest => Err(IdempotencyConflict),
+        digest => Ok(digest.is_some()),
+    })
+}
+
+/// Keeps the key with the write.
+pub(super) async fn keep(
+    transaction: &Transaction<'_>,
+    key: Option<&IdempotencyKey>,
+    now_ms: u64,
+    deadline: Deadline,
+) -> Result<(), StoreError> {
+    let Some(key) = key else { return Ok(()) };
+    let (account, ends) = (sql::column(key.account.get()), sql::column(now_ms + KEPT_MS));
+    ask::execute(
+        transaction,
+        deadline,
+        KEEP,
+        &[&account, &key.operation, &key.key, &&key.body_digest[..], &ends],
+    )
+    .await?;
+    Ok(())
+}
