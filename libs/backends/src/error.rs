@@ -1,0 +1,75 @@
+//! Why a service does not start.
+
+use bootstrap::{Failure, ListenError};
+use graph_replica::InvalidRemote;
+use http_kit::KeyError;
+use model::InvalidRules;
+use runtime::exit;
+use storage::StoreError;
+
+/// Why a service does not start, or not yet.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Settings are missing that this service needs: all of them, in sentences.
+    #[error("{0}")]
+    Missing(String),
+    /// A key is no key.
+    #[error("{key}: {source}")]
+    Key {
+        /// The variable.
+        key: &'static str,
+        /// What is wrong.
+        #[source]
+        source: KeyError,
+    },
+    /// The thresholds make no sense.
+    #[error("timeline: {0}")]
+    Rules(#[from] InvalidRules),
+    /// follow-graph cannot be asked.
+    #[error("follow_graph.url: {0}")]
+    Remote(#[from] InvalidRemote),
+    /// PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] storage_postgres::OpenError),
+    /// Redis.
+    #[error(transparent)]
+    Redis(#[from] storage_redis::OpenError),
+    /// The stores were opened and do not answer.
+    #[error("the stores do not answer: {0}")]
+    Store(#[from] StoreError),
+    /// Health cannot be served while the stores are waited for.
+    #[error("the internal port cannot be served: {0}")]
+    Waiting(#[from] std::io::Error),
+}
+
+impl BackendError {
+    /// Whether waiting may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Postgres(error) => error.is_transient(),
+            Self::Redis(error) => error.is_transient(),
+            Self::Store(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen(error) => error.exit_code(),
+            Self::Store(_) | Self::Waiting(_) => exit::UNAVAILABLE,
+            Self::Postgres(error) if error.is_transient() => exit::UNAVAILABLE,
+            Self::Redis(error) if error.is_transient() => exit::UNAVAILABLE,
+            _ => exit::USAGE,
+        }
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        let code = error.exit_code();
+        Self::new(error, code)
+    }
+}

@@ -1,0 +1,104 @@
+//! A running service, and the program around it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootstrap::{Failure, Listeners, Overdue, Process, Stage, Started, Wiring};
+use clap::Parser;
+use runtime::Settings;
+use storage_postgres::{PostgresPool, PostgresTweets};
+
+use crate::Backends;
+
+/// After everything else, and with that less than 30 s, after which platforms kill.
+const CLOSE_STORES: Duration = Duration::from_secs(5);
+
+/// A service that runs on these backends.
+pub struct Running {
+    process: Process,
+    tweets: Arc<PostgresTweets>,
+    pool: PostgresPool,
+}
+
+impl Running {
+    /// Serves. The service adds its parts, and then says that it is ready.
+    pub fn start(
+        settings: &Settings,
+        listeners: Listeners,
+        wiring: Wiring,
+        backends: &Backends,
+        tweets: Arc<PostgresTweets>,
+    ) -> Self {
+        let process = Process::start(settings, listeners, wiring);
+        let node = Arc::clone(backends.node());
+        process.spawn(Stage::Background, "Redis", |shutdown| async move {
+            node.run(shutdown).await
+        });
+        Self {
+            process,
+            tweets,
+            pool: backends.pool().clone(),
+        }
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Everything is there: requests may come.
+    #[must_use]
+    pub fn ready(self, service: &str) -> Self {
+        self.process.set_ready();
+        let public = self.process.public_addr().map(tracing::field::display);
+        tracing::info!(service, public, internal = %self.process.internal_addr(), "serving");
+        self
+    }
+}
+
+impl Started for Running {
+    async fn ended(&self) {
+        self.process.ended().await;
+    }
+
+    /// Ends it: the process, then what is queued in the stores.
+    async fn shutdown(self) -> Result<(), Overdue> {
+        let ended = self.process.shutdown().await;
+        let closed = self.tweets.close(CLOSE_STORES).await;
+        self.pool.close();
+        match (ended, closed) {
+            (ended, true) => ended,
+            (Ok(()), false) => Err(Overdue(vec!["the store of tweets"])),
+            (Err(Overdue(mut parts)), false) => {
+                parts.push("the store of tweets");
+                Err(Overdue(parts))
+            }
+        }
+    }
+}
+
+/// The command line of a service that has no commands.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// File of settings (TOML). Environment variables win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The program of a service that has no commands.
+pub fn program(name: &'static str, start: impl AsyncFnOnce(Settings) -> Result<Running, Failure>) -> ExitCode {
+    enum Never {}
+    match Arguments::try_parse() {
+        Ok(arguments) => bootstrap::run(
+            name,
+            arguments.config.as_deref(),
+            None,
+            start,
+            async |_, never: Never| match never {},
+        ),
+        Err(error) => bootstrap::print_usage(&error),
+    }
+}

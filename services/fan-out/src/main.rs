@@ -1,0 +1,48 @@
+//! The service `fan-out`, on PostgreSQL and Redis. It has no public port.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use backends::{Backends, Running, program, require};
+use bootstrap::{Failure, Listeners, Stage, Wiring};
+use fan_out::{FanOut, FanOutSettings, Ports, internal_routes};
+use mimalloc::MiMalloc;
+use runtime::Settings;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    program("fan-out", start)
+}
+
+async fn start(settings: Settings) -> Result<Running, Failure> {
+    require(&settings, &["postgres.url", "redis.url", "follow_graph.url"])?;
+    let listeners = Listeners::internal_only(&settings).map_err(backends::BackendError::from)?;
+    let backends = Backends::open(&settings, "fan-out", &listeners).await?;
+    let (graph, replica) = backends.remote_graph().await?;
+    let tweets = backends.tweets();
+    let log = backends.event_log(Arc::clone(&tweets)).await?;
+    let ports = Ports {
+        log: log.clone(),
+        graph,
+        timelines: backends.timelines(),
+        deliveries: backends.deliveries(),
+        tweets: tweets.clone(),
+    };
+    let fan_out = FanOut::new(ports, FanOutSettings::default(), backends.clock());
+    let wiring = Wiring {
+        public: None,
+        internal: Arc::new(internal_routes(Arc::clone(&fan_out))),
+    };
+    let running = Running::start(&settings, listeners, wiring, &backends, tweets);
+    let process = running.process();
+    process.spawn(Stage::Background, "graph replica", |shutdown| async move {
+        replica.run(shutdown).await
+    });
+    process.spawn(Stage::Background, "event log", |shutdown| async move {
+        log.run(shutdown).await
+    });
+    process.spawn(Stage::Work, "fan-out", |shutdown| fan_out.run(shutdown));
+    Ok(running.ready("fan-out"))
+}
