@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod events;
 mod node;
 mod options;
 mod script;
@@ -13,6 +14,7 @@ mod tweets;
 
 pub use client::RedisClient;
 pub use error::OpenError;
+pub use events::{AsideReason, EventLogCounts, EventLogSettings, RedisEventLog, SetAside};
 pub use node::{HOLDS, RedisNode};
 pub use options::RedisOptions;
 pub use timelines::{RedisTimelineOptions, RedisTimelines};

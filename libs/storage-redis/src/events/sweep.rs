@@ -1,0 +1,305 @@
+//! Events that the streams have lost.
+//!
+//! They are in the outbox, not done, and in no stream: whoever posted them died between the commit and the publishing, or
+//! Redis lost what it had. Whether a stream has an event can't be asked directly, but it follows from what can be asked:
+//!
+//! - What was delivered and is not acknowledged, a stream lists.
+//! - What was never delivered was published after the first entry that was never delivered. An event that was committed
+//!   well before that entry was published is not among those: events are published right after their commit.
+//! - Everything else has been acknowledged, hence is done.
+//!
+//! So an event that is not done, was committed well before the first undelivered entry, and is not among those delivered
+//! was lost. With a long backlog nothing is published in circles: the backlog begins with its oldest entry. The streams
+//! are looked at before the outbox, so that nothing is taken for lost that is just being done. Publishing an event that
+//! was not lost costs a little work; fan-out knows what it has done.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ahash::{AHashMap, AHashSet};
+use fred::error::Error;
+use fred::types::Value;
+use model::{EVENT_FORMAT, Event, Position};
+use storage::{Deadline, Outbox, Outstanding, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use self::verdict::{Delivered, Verdict, View};
+use super::aside::{self, AsideReason};
+use super::counters::Counters;
+use super::entry::EntryId;
+use super::scripts;
+use super::settings::EventLogSettings;
+use super::store_error;
+use super::streams::Streams;
+
+mod verdict;
+
+/// Outbox rows that are read at once, and pages in one pass.
+const PAGE: usize = 1_000;
+const PAGES: usize = 20;
+
+/// How many delivered entries of a partition are looked through. With more, nothing of it is judged that may be among them.
+const LOOKED_THROUGH: usize = 300_000;
+
+/// Looking through delivered entries takes at most this part of the time.
+const PART_OF_TIME: u32 = 20;
+
+/// How often streams are tidied.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+
+/// After how long without a sign of life a consumer that holds nothing is forgotten.
+const SILENT_MS: &str = "3600000";
+
+/// How many entries of a partition that were set aside are looked at to see whether this build understands them.
+const READMITTED: usize = 1_000;
+
+/// Publishes again what was lost.
+pub(super) struct Sweeper {
+    streams: Arc<Streams>,
+    outbox: Arc<dyn Outbox>,
+    settings: EventLogSettings,
+    counters: Arc<Counters>,
+    /// When what was published again.
+    republished: AHashMap<Position, Instant>,
+    /// Where the next pass goes on.
+    after: Position,
+    /// Something would be lost if it were not delivered.
+    has_suspects: bool,
+    look_through_at: Instant,
+    tidy_at: Instant,
+}
+
+impl Sweeper {
+    pub(super) fn new(
+        streams: Arc<Streams>,
+        outbox: Arc<dyn Outbox>,
+        settings: EventLogSettings,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            streams,
+            outbox,
+            settings,
+            counters,
+            republished: AHashMap::new(),
+            after: Position::default(),
+            has_suspects: false,
+            look_through_at: Instant::now(),
+            tidy_at: Instant::now(),
+        }
+    }
+
+    /// Sweeps until `shutdown`, while no other process does.
+    pub(super) async fn run(mut self, shutdown: &CancellationToken) {
+        let mut was_well = true;
+        loop {
+            let Some(outcome) = shutdown.run_until_cancelled(self.sweep()).await else {
+                break;
+            };
+            if let Err(error) = &outcome
+                && was_well
+            {
+                tracing::warn!(%error, "lost events can't be looked for; it is tried again and again");
+            }
+            was_well = outcome.is_ok();
+            let pause = match outcome {
+                Ok(true) => Duration::ZERO,
+                Ok(false) | Err(_) => self.settings.sweep_every,
+            };
+            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        if let Err(error) = self.streams.stop_leading().await {
+            tracing::debug!(%error, "the lead in sweeping ends by itself");
+        }
+    }
+
+    /// One pass, if it is ours to sweep. Answers whether there is more to do at once.
+    async fn sweep(&mut self) -> Result<bool, StoreError> {
+        // Whoever leads and dies is followed after a few pauses.
+        let lease = self.settings.sweep_every * 4;
+        if !self.streams.lead(lease).await.map_err(store_error)? {
+            self.republished.clear();
+            return Ok(false);
+        }
+        if Instant::now() >= self.tidy_at {
+            self.tidy().await.map_err(store_error)?;
+            self.tidy_at = Instant::now() + TIDY_EVERY;
+        }
+        self.pass().await
+    }
+
+    async fn pass(&mut self) -> Result<bool, StoreError> {
+        let seen_at = Instant::now();
+        let views = self.look().await.map_err(store_error)?;
+        self.forget_republished(&views, seen_at);
+        let backlog = views.iter().map(|view| view.undelivered.unwrap_or_default());
+        let too_young = self.settings.grace + backlog.min().unwrap_or_default();
+        let mut found_some = false;
+        for _ in 0..PAGES {
+            let deadline = Deadline::after(self.settings.store_timeout);
+            let min_age = too_young + seen_at.elapsed();
+            let rows = self.outbox.outstanding(min_age, self.after, PAGE, deadline).await?;
+            let (lost, has_suspects) = self.lost(&rows, &views, seen_at);
+            found_some |= !lost.is_empty();
+            self.republish(lost).await.map_err(store_error)?;
+            if has_suspects {
+                self.has_suspects = true;
+                return Ok(Instant::now() >= self.look_through_at);
+            }
+            self.after = rows.last().map(|row| row.event.position).unwrap_or_default();
+            if rows.len() < PAGE {
+                self.after = Position::default();
+                self.has_suspects = false;
+                return Ok(false);
+            }
+        }
+        Ok(found_some)
+    }
+
+    /// The events among these that are lost, and whether there are some of which that can't be said yet.
+    fn lost<'a>(&self, rows: &'a [Outstanding], views: &[View], seen_at: Instant) -> (Vec<&'a Event>, bool) {
+        let since = seen_at.elapsed();
+        let mut lost = Vec::new();
+        let mut has_suspects = false;
+        // A later build publishes what it has written.
+        for row in rows.iter().filter(|row| row.event.format == EVENT_FORMAT) {
+            let position = row.event.position;
+            let republished = self.republished.get(&position);
+            let age = republished.map_or(row.age.saturating_sub(since), |at| {
+                seen_at.saturating_duration_since(*at)
+            });
+            let partition = self.streams.partition_of(row.event.body.author());
+            match views[partition as usize].judge(position, age, self.settings.grace) {
+                Verdict::Lost => lost.push(&row.event),
+                Verdict::Suspect => has_suspects = true,
+                Verdict::Underway => {}
+            }
+        }
+        (lost, has_suspects)
+    }
+
+    /// Publishes again what is lost and was not set aside.
+    async fn republish(&mut self, lost: Vec<&Event>) -> Result<(), Error> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let lost = self.without_aside(lost).await?;
+        self.streams.append(lost.iter().copied(), self.settings.epoch).await?;
+        let now = Instant::now();
+        self.republished.extend(lost.iter().map(|event| (event.position, now)));
+        self.counters.republished.add(lost.len());
+        if let Some(first) = lost.first() {
+            tracing::info!(count = lost.len(), first = %first.position, "events that the streams had lost were published again");
+        }
+        Ok(())
+    }
+
+    async fn without_aside<'a>(&self, lost: Vec<&'a Event>) -> Result<Vec<&'a Event>, Error> {
+        let mut of_partition: Vec<Vec<&Event>> = vec![Vec::new(); self.streams.partitions().len()];
+        for event in lost {
+            of_partition[self.streams.partition_of(event.body.author()) as usize].push(event);
+        }
+        let mut left = Vec::new();
+        for (partition, events) in self.streams.partitions().zip(of_partition) {
+            if !events.is_empty() {
+                let name = |event: &&Event| aside::name(event.position, self.settings.epoch);
+                let names: Vec<String> = events.iter().map(name).collect();
+                let are_aside = self.streams.are_aside(partition, &names).await?;
+                let kept = events.into_iter().zip(are_aside).filter(|(_, is_aside)| !is_aside);
+                left.extend(kept.map(|(event, _)| event));
+            }
+        }
+        Ok(left)
+    }
+
+    /// What was published again so long ago that it would be judged like any other is remembered no longer.
+    fn forget_republished(&mut self, views: &[View], seen_at: Instant) {
+        let backlog = views
+            .iter()
+            .filter_map(|view| view.undelivered)
+            .max()
+            .unwrap_or_default();
+        let kept_for = backlog + self.settings.grace;
+        self.republished
+            .retain(|_, at| seen_at.saturating_duration_since(*at) <= kept_for);
+    }
+
+    /// Looks at the streams; if something may be lost and it is time, also through what was delivered.
+    async fn look(&mut self) -> Result<Vec<View>, Error> {
+        let started = Instant::now();
+        let states = self.streams.on_each(scripts::STATE, &[]).await?;
+        let mut views: Vec<View> = states.into_iter().map(view).collect();
+        if self.has_suspects && started >= self.look_through_at {
+            for (partition, view) in self.streams.partitions().zip(&mut views) {
+                if view.pending > 0 {
+                    view.delivered = self.delivered(partition).await?;
+                }
+            }
+            self.look_through_at = Instant::now() + started.elapsed() * PART_OF_TIME;
+        }
+        Ok(views)
+    }
+
+    /// Which events of a partition are delivered and not acknowledged.
+    async fn delivered(&self, partition: u32) -> Result<Delivered, Error> {
+        let mut ids: Vec<EntryId> = Vec::new();
+        loop {
+            let page = self.streams.delivered(partition, ids.last().copied()).await?;
+            let Some(last) = page.last() else { break };
+            if ids.len() >= LOOKED_THROUGH {
+                tracing::warn!(partition, last = %last.id, "too much is delivered and not acknowledged to look through it");
+                return Ok(Delivered::TooMany);
+            }
+            ids.extend(page.iter().map(|pending| pending.id));
+        }
+        let Some(last) = ids.last().copied() else {
+            return Ok(Delivered::Known(AHashSet::new()));
+        };
+        let mut positions = AHashSet::with_capacity(ids.len());
+        let mut after = None;
+        loop {
+            let entries = self.streams.range(partition, after, last).await?;
+            let Some(entry) = entries.last() else { break };
+            after = Some(entry.id);
+            let pending = entries.iter().filter(|entry| ids.binary_search(&entry.id).is_ok());
+            positions.extend(pending.filter_map(|entry| entry.fields.position()));
+        }
+        Ok(Delivered::Known(positions))
+    }
+
+    /// Cuts off what nobody needs, and gives back to the workers what an older build could not read.
+    async fn tidy(&self) -> Result<(), Error> {
+        self.streams.on_each(scripts::TIDY, &[SILENT_MS]).await?;
+        if self.streams.count_aside().await? == 0 {
+            return Ok(());
+        }
+        for partition in self.streams.partitions() {
+            let list = self
+                .streams
+                .list_aside(partition, self.settings.epoch, READMITTED)
+                .await?;
+            for aside in list {
+                let is_understood = aside.reason == AsideReason::Format && aside.event.is_some();
+                if is_understood {
+                    self.streams.replay(&aside, self.settings.epoch).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What [`scripts::STATE`] answers.
+fn view(answer: Value) -> View {
+    let parts = answer.into_array();
+    let now_ms = parts.first().and_then(Value::as_u64).unwrap_or_default();
+    let first = parts.get(1).and_then(|id| id.as_str()?.parse::<EntryId>().ok());
+    let age = |id: EntryId| Duration::from_millis(now_ms.saturating_sub(id.ms));
+    View {
+        undelivered: first.map(age),
+        pending: parts.get(2).and_then(Value::as_u64).unwrap_or_default(),
+        delivered: Delivered::Unknown,
+    }
+}
