@@ -69,7 +69,7 @@ impl Stack {
 
     /// A stack of its own in a folder, on ports of its own, with `options` of `cargo xtask stack up`. `programs` holds the
     /// services and `xtask` itself, built. The stack ends when this is dropped.
-    pub async fn up(programs: &Path, folder: &Path, options: &[&str]) -> io::Result<Self> {
+    pub async fn up(programs: &Path, folder: &Path, options: &[&str], settings: &[(&str, &str)]) -> io::Result<Self> {
         let xtask = |arguments: &[&str]| {
             let mut command = Command::new(programs.join("xtask"));
             command.args(["stack", "--dir"]).arg(folder).args(arguments);
@@ -77,7 +77,7 @@ impl Stack {
             command
         };
         let mut up = xtask(&["up", "--port", "0", "--programs"]);
-        up.arg(programs).args(options);
+        up.arg(programs).args(options).envs(settings.iter().copied());
         let mut down = xtask(&["down"]);
         let output = tokio::task::spawn_blocking(move || up.output()).await??;
         if !output.status.success() {

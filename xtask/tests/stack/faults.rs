@@ -9,7 +9,7 @@ use crate::support::{Programs, installed, runs};
 
 async fn up(programs: &Programs, options: &[&str]) -> Stack {
     let folder = programs.path().join("stack");
-    Stack::up(programs.path(), &folder, options).await.unwrap()
+    Stack::up(programs.path(), &folder, options, &[]).await.unwrap()
 }
 
 fn pids(stack: &Stack) -> Vec<u32> {

@@ -1,0 +1,61 @@
+//! Stacks for tests.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use test_support::Stack;
+
+/// Somebody else's block or deletion shows within this, and longer than a confirmation holds.
+const STALENESS: Duration = Duration::from_millis(700);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the programs are is no configuration of the system"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A stack, and its folder.
+pub(crate) struct TestStack {
+    pub(crate) stack: Stack,
+    folder: TempDir,
+}
+
+impl TestStack {
+    /// A stack with two replicas of everything; `None`, loudly, where there is nothing to run.
+    pub(crate) async fn up(options: &[&str], settings: &[(&str, &str)]) -> Option<Self> {
+        let Some(programs) = variable("ROOKERY_TEST_PROGRAMS") else {
+            eprintln!("SKIPPED: ROOKERY_TEST_PROGRAMS is not set; `cargo xtask test` sets it");
+            return None;
+        };
+        let folder = tempfile::Builder::new().prefix("rookery-stack-").tempdir().unwrap();
+        let programs = PathBuf::from(programs);
+        let place = folder.path().join("stack");
+        let options = [&["--replicas", "2"], options].concat();
+        let stack = Stack::up(&programs, &place, &options, settings).await.unwrap();
+        Some(Self {
+            stack: stack.with_staleness(STALENESS),
+            folder,
+        })
+    }
+
+    /// The ends of the services' logs, where something is worth telling.
+    pub(crate) fn tell(&self) -> String {
+        let mut told = format!("(folder {})\n", self.folder.path().display());
+        for log in self.stack.logs() {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let worth: Vec<&str> = text
+                .lines()
+                .filter(|line| line.contains("WARN") || line.contains("ERROR") || line.contains("panicked"))
+                .collect();
+            let last = &worth[worth.len().saturating_sub(8)..];
+            if !last.is_empty() {
+                writeln!(told, "== {}\n{}", log.display(), last.join("\n")).unwrap();
+            }
+        }
+        told
+    }
+}
