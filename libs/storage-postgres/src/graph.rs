@@ -121,20 +121,7 @@ impl GraphStore for PostgresGraph {
         let transaction = ask::within(deadline, client.transaction()).await?;
         let written = edges::write(&transaction, &write, self.clock.unix_ms(), deadline).await?;
         ask::within(deadline, transaction.commit()).await?;
-        drop(client);
-        let EdgeWritten {
-            version,
-            change: Some(change),
-        } = written
-        else {
-            return Ok(written);
-        };
-        // Its place in commit order is known once it is committed.
-        let position = self.position_of(change.position, deadline).await?;
-        Ok(EdgeWritten {
-            version,
-            change: Some(GraphChange { position, ..change }),
-        })
+        Ok(written)
     }
 
     async fn reader(&self, reader: UserId, deadline: Deadline) -> Result<Option<ReaderView>, StoreError> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    AuthorTweets, ChunkPlan, Clock, DeliveryRules, DeliveryState, EdgeKind, GraphChange, GraphChangeKind, Handle,
-    Position, ReaderView, RulesInForce, Session, Subject, User, UserId,
+    AuthorTweets, ChunkPlan, Clock, DeliveryRules, DeliveryState, EdgeKind, GraphChange, Handle, Position, ReaderView,
+    RulesInForce, Session, Subject, User, UserId,
 };
 use rusqlite::Connection;
 use storage::{
@@ -206,15 +206,14 @@ impl GraphStore for SqliteGraph {
         let followers = Arc::clone(&self.followers);
         self.write(deadline, move |turn, now_ms| {
             let written = edges::write(turn.connection, &write, now_ms)?;
-            if let Ok(EdgeWritten {
-                change: Some(change), ..
-            }) = &written
-            {
-                let change = *change;
-                turn.after_commit(move || match change.kind {
-                    GraphChangeKind::Added(EdgeKind::Follow) => followers.insert(change.target, change.actor),
-                    GraphChangeKind::Removed(EdgeKind::Follow) => followers.remove(change.target, change.actor),
-                    _ => {}
+            if write.kind == EdgeKind::Follow && matches!(written, Ok(EdgeWritten { changed: true, .. })) {
+                turn.after_commit(move || {
+                    let keep = if write.present {
+                        Followers::insert
+                    } else {
+                        Followers::remove
+                    };
+                    keep(&followers, write.target, write.actor);
                 });
             }
             Ok(written)

@@ -82,8 +82,8 @@ pub struct EdgeWrite {
 pub struct EdgeWritten {
     /// The actor's version, after this write or a later one.
     pub version: ActorVersion,
-    /// The change; `None` when it was as asked already.
-    pub change: Option<GraphChange>,
+    /// Whether it was a change, which has a place among [`GraphStore::changes_after`]; `false` when it was as asked already.
+    pub changed: bool,
 }
 
 /// Why an edge was not written.

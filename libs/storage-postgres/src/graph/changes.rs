@@ -32,7 +32,7 @@ const LOCK: i64 = 0x63_68_61_6e_67_65_73;
 const KEPT_MS: u64 = 3_600_000;
 
 pub(crate) const APPEND: &str = "INSERT INTO graph_changes (actor, version, kind, target, at_ms)
-    VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    VALUES ($1, $2, $3, $4, $5)";
 
 /// All that a replica asks for when nothing has happened.
 pub(crate) const PULSE: &str = "SELECT
@@ -56,8 +56,6 @@ pub(crate) const GIVE_POSITIONS: &str = "WITH fresh AS MATERIALIZED (
 pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target FROM graph_changes
     WHERE position > $1 ORDER BY position LIMIT $2";
 
-pub(crate) const POSITION_OF: &str = "SELECT position FROM graph_changes WHERE id = $1";
-
 pub(crate) const PRUNE: &str = "WITH gone AS (
         DELETE FROM graph_changes WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM (
@@ -70,7 +68,7 @@ pub(crate) const PRUNE: &str = "WITH gone AS (
     )
     SELECT count(*) FROM gone";
 
-/// Writes a change. Until it is committed and somebody has asked, its position is the number that it drew.
+/// Writes a change. It has no position until it is committed and somebody has asked.
 pub(super) async fn append(
     transaction: &Transaction<'_>,
     actor: UserId,
@@ -79,8 +77,8 @@ pub(super) async fn append(
     target: UserId,
     now_ms: u64,
     deadline: Deadline,
-) -> Result<GraphChange, StoreError> {
-    let row = ask::query_one(
+) -> Result<(), StoreError> {
+    ask::execute(
         transaction,
         deadline,
         APPEND,
@@ -93,13 +91,7 @@ pub(super) async fn append(
         ],
     )
     .await?;
-    Ok(GraphChange {
-        position: Position(sql::number(row.get(0))),
-        actor,
-        version,
-        kind,
-        target,
-    })
+    Ok(())
 }
 
 /// The number of a kind.
@@ -171,23 +163,6 @@ pub(super) async fn latest(pool: &PostgresPool, deadline: Deadline) -> Result<Po
 }
 
 impl PostgresGraph {
-    /// The place of a change that is committed, by the number that it drew.
-    pub(super) async fn position_of(&self, drawn: Position, deadline: Deadline) -> Result<Position, StoreError> {
-        let drawn = sql::column(drawn.0);
-        loop {
-            let client = self.pool.client(deadline).await?;
-            let row = ask::query_opt(&client, deadline, POSITION_OF, &[&drawn]).await?;
-            match row.map(|row| row.get::<_, Option<i64>>(0)) {
-                Some(Some(position)) => return Ok(Position(sql::number(position))),
-                // It was dropped already: nobody needs its place.
-                None => return Ok(Position(sql::number(drawn))),
-                Some(None) => {}
-            }
-            drop(client);
-            give_positions(&self.pool, deadline).await?;
-        }
-    }
-
     /// Drops changes that were kept long enough, at most `limit`; answers how many.
     pub async fn prune_changes(&self, limit: usize, deadline: Deadline) -> Result<u64, StoreError> {
         let before_ms = sql::column(self.clock.unix_ms().saturating_sub(KEPT_MS));

@@ -79,7 +79,8 @@ pub(super) async fn write(
     let key = write.idempotency.as_ref();
     let version = accounts::lock(transaction, write.actor, deadline).await?;
     let version = version.ok_or(EdgeError::NoSuchUser)?;
-    let unchanged = EdgeWritten { version, change: None };
+    let changed = false;
+    let unchanged = EdgeWritten { version, changed };
     if idempotency::done(transaction, key, now_ms, deadline).await?? {
         return Ok(unchanged);
     }
@@ -108,12 +109,10 @@ pub(super) async fn write(
     } else {
         GraphChangeKind::Removed(write.kind)
     };
-    let change = changes::append(transaction, write.actor, version, kind, write.target, now_ms, deadline).await?;
+    changes::append(transaction, write.actor, version, kind, write.target, now_ms, deadline).await?;
     idempotency::keep(transaction, key, now_ms, deadline).await?;
-    Ok(EdgeWritten {
-        version,
-        change: Some(change),
-    })
+    let changed = true;
+    Ok(EdgeWritten { version, changed })
 }
 
 async fn may_add(transaction: &Transaction<'_>, write: &EdgeWrite, deadline: Deadline) -> Result<(), EdgeError> {

@@ -30,10 +30,9 @@ pub(super) fn append(
     kind: GraphChangeKind,
     target: UserId,
     now_ms: u64,
-) -> rusqlite::Result<GraphChange> {
-    let change = insert(connection, actor, version, kind, target, now_ms)?;
-    prune(connection, now_ms, PRUNED_AT_ONCE)?;
-    Ok(change)
+) -> rusqlite::Result<()> {
+    insert(connection, actor, version, kind, target, now_ms)?;
+    prune(connection, now_ms, PRUNED_AT_ONCE)
 }
 
 /// Takes the next place for a change.
@@ -44,7 +43,7 @@ pub(super) fn insert(
     kind: GraphChangeKind,
     target: UserId,
     now_ms: u64,
-) -> rusqlite::Result<GraphChange> {
+) -> rusqlite::Result<()> {
     let code = KINDS.iter().find(|(_, known)| *known == kind).map(|(code, _)| *code);
     connection
         .prepare_cached("INSERT INTO changes (actor, version, kind, target, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -55,14 +54,7 @@ pub(super) fn insert(
             sql::column(target.get()),
             sql::column(now_ms),
         ))?;
-    let position = Position(sql::number(connection.last_insert_rowid()));
-    Ok(GraphChange {
-        position,
-        actor,
-        version,
-        kind,
-        target,
-    })
+    Ok(())
 }
 
 /// Drops some of those that are older than a week, at most `limit`. The newest stays, so that its position is not

@@ -41,7 +41,10 @@ pub(super) fn write(
     let Some(version) = accounts::version(connection, write.actor)? else {
         return Ok(Err(EdgeError::NoSuchUser));
     };
-    let unchanged = EdgeWritten { version, change: None };
+    let unchanged = EdgeWritten {
+        version,
+        changed: false,
+    };
     match idempotency::done(connection, key, now_ms)? {
         Err(conflict) => return Ok(Err(conflict.into())),
         Ok(true) => return Ok(Ok(unchanged)),
@@ -73,12 +76,9 @@ pub(super) fn write(
     } else {
         GraphChangeKind::Removed
     }(write.kind);
-    let change = changes::append(connection, write.actor, version, kind, write.target, now_ms)?;
+    changes::append(connection, write.actor, version, kind, write.target, now_ms)?;
     idempotency::keep(connection, key, now_ms)?;
-    Ok(Ok(EdgeWritten {
-        version,
-        change: Some(change),
-    }))
+    Ok(Ok(EdgeWritten { version, changed: true }))
 }
 
 /// Whether an edge stands.
