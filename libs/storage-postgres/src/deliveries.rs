@@ -152,3 +152,16 @@ impl DeliveryStore for PostgresDeliveries {
         Ok(usize::try_from(pruned).expect("a count is not negative"))
     }
 }
+
+/// Every statement, for the test of their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[
+    ("get records", statements::GET),
+    ("record", statements::RECORD),
+    ("open", statements::OPEN),
+    ("pending chunks", statements::PENDING),
+    ("lock records", statements::LOCK),
+    ("finish chunks", statements::FINISH),
+    ("finished records", statements::FINISHED),
+    ("prune records", statements::PRUNE),
+];

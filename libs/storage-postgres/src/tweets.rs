@@ -167,3 +167,24 @@ impl TweetStore for PostgresTweets {
         page::read(&self.pool, sources, below, limit, deadline).await
     }
 }
+
+/// Every statement that meets a table that grows, for the test of their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[
+    ("accept", batch::INSERT),
+    ("find a tweet", row::FIND),
+    ("page", page::NEWEST),
+    ("entomb", delete::ENTOMB),
+    ("whose", delete::WHOSE),
+    ("find a key", idempotency::FIND),
+    ("keep a key", idempotency::KEEP),
+    ("prune keys", prune::PRUNE_KEYS),
+    ("prune tombstones", prune::PRUNE_TOMBSTONES),
+    ("outstanding", outbox::OUTSTANDING),
+    ("done", outbox::DONE),
+    ("backlog", outbox::BACKLOG),
+    ("settled", outbox::SETTLED),
+    ("fold counts", counts::FOLD),
+    ("changed counts", counts::CHANGED),
+    ("taken counts", counts::TAKEN),
+];

@@ -1,7 +1,5 @@
 //! The contract of the graph store, on PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod support;
 
 use std::sync::Arc;

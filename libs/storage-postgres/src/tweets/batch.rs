@@ -14,6 +14,8 @@ use super::worker::{self, Lease};
 use super::{STORE, idempotency};
 use crate::error::OpenError;
 use crate::pool::PostgresPool;
+#[cfg(test)]
+pub(crate) use commit::INSERT;
 
 /// How long one commit may take. Whoever asked has given up before, mostly.
 const COMMIT_WITHIN: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! A database of its own for each test, on the server that `ROOKERY_TEST_POSTGRES_URL` names.
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

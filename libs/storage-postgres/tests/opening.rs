@@ -1,0 +1,151 @@
+//! What a start can run into, and how the schema comes about.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use storage::Deadline;
+use storage_postgres::{OpenError, PostgresOptions, PostgresPool, check_schema, epoch, migrate, needed, new_epoch};
+use support::TestDatabase;
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}
+
+async fn connect(url: &str) -> Result<PostgresPool, OpenError> {
+    PostgresPool::connect(PostgresOptions {
+        url: SecretString::from(url.to_owned()),
+        max_connections: 2,
+        application: "test".to_owned(),
+    })
+    .await
+}
+
+/// What a start says, and whether waiting may help.
+async fn refusal(url: &str) -> (String, bool) {
+    let error = connect(url).await.err().unwrap();
+    (error.to_string(), error.is_transient())
+}
+
+/// The URL with these parameters instead of its own.
+fn with(url: &str, parameters: &str) -> String {
+    let (base, _) = url.split_once('?').unwrap_or((url, ""));
+    format!("{base}?{parameters}")
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_is_told_without_the_url() {
+    for url in [
+        "",
+        "http://user:hunter2@host",
+        "postgres://user:hunter2@host:port/database",
+    ] {
+        let (says, is_transient) = refusal(url).await;
+        assert!(says.starts_with("postgres.url cannot be used: "), "{says}");
+        assert!(!says.contains("hunter2") && !is_transient, "{says}");
+    }
+    let (says, _) = refusal("postgres://user@host/database?sslmode=perhaps").await;
+    assert!(says.contains("sslmode"), "{says}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_may_come_up() {
+    let (says, is_transient) = refusal("postgres://user:hunter2@127.0.0.1:9/database").await;
+    assert!(says.starts_with("PostgreSQL cannot be reached: "), "{says}");
+    assert!(is_transient && !says.contains("hunter2"), "{says}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_refused() {
+    let Some(server) = support::server_url() else { return };
+    let (address, _) = server.rsplit_once('/').unwrap();
+    let (says, is_transient) = refusal(&format!("{address}/no_such_database")).await;
+    assert!(says.contains("no_such_database"), "{says}");
+    assert!(!is_transient, "{says}");
+}
+
+#[tokio::test]
+async fn root_certificates_must_be_certificates() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let url = |path: &str| format!("postgres://user@127.0.0.1:9/database?sslmode=verify-full&sslrootcert={path}");
+    let (says, is_transient) = refusal(&url("/no/such/file.pem")).await;
+    assert!(says.contains("/no/such/file.pem") && !is_transient, "{says}");
+    writeln!(file, "not a certificate").unwrap();
+    let (says, is_transient) = refusal(&url(file.path().to_str().unwrap())).await;
+    assert!(says.contains("no certificate") && !is_transient, "{says}");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_over_tls_is_never_asked_without() {
+    let Some(server) = support::server_url() else { return };
+    let (says, _) = refusal(&with(&server, "sslmode=require")).await;
+    assert!(says.starts_with("PostgreSQL cannot be reached: "), "{says}");
+}
+
+#[tokio::test]
+async fn the_server_knows_who_is_connected() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let pool = database.pool().await;
+    check_schema(&pool).await.unwrap();
+    let names = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()";
+    let rows = database.client().await.query(names, &[]).await.unwrap();
+    assert!(rows.iter().any(|row| row.get::<_, &str>(0) == "test"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_is_made_once_however_many_make_it() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::empty(server).await;
+    let pool = database.pool().await;
+    let error = check_schema(&pool).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::SchemaTooOld { found: 0, .. }) && error.is_transient(),
+        "{error}"
+    );
+    assert!(error.to_string().contains("migrate"), "{error}");
+    let all = futures::future::join_all((0..4).map(|_| migrate(&pool))).await;
+    let from: Vec<u32> = all.into_iter().map(|migrated| migrated.unwrap().from).collect();
+    assert_eq!(from.iter().filter(|from| **from == 0).count(), 1, "{from:?}");
+    check_schema(&pool).await.unwrap();
+    let again = migrate(&pool).await.unwrap();
+    assert_eq!((again.from, again.to), (needed(), needed()));
+}
+
+#[tokio::test]
+async fn the_next_schema_is_understood_and_no_later_one() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let pool = database.pool().await;
+    let client = database.client().await;
+    let later = "INSERT INTO schema_migrations (version) SELECT max(version) + 1 FROM schema_migrations";
+    client.batch_execute(later).await.unwrap();
+    check_schema(&pool).await.unwrap();
+    assert_eq!(migrate(&pool).await.unwrap().to, needed() + 1);
+    client.batch_execute(later).await.unwrap();
+    for error in [
+        check_schema(&pool).await.unwrap_err(),
+        migrate(&pool).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, OpenError::SchemaTooNew { .. }) && !error.is_transient(),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_new_epoch_is_none_that_there_ever_was() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let pool = database.pool().await;
+    let first = epoch(&pool, deadline()).await.unwrap();
+    let second = new_epoch(&pool).await.unwrap();
+    let third = new_epoch(&pool).await.unwrap();
+    assert!(first < second && second < third);
+    assert_eq!(epoch(&pool, deadline()).await.unwrap(), third);
+}
