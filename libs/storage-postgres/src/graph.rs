@@ -110,10 +110,7 @@ impl GraphStore for PostgresGraph {
 
     async fn purge_deleted(&self, limit: usize, deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
         let mut client = self.pool.client(deadline).await?;
-        let transaction = ask::within(deadline, client.transaction()).await?;
-        let touched = purge::purge(&transaction, limit, self.clock.unix_ms(), deadline).await?;
-        ask::within(deadline, transaction.commit()).await?;
-        Ok(touched)
+        purge::purge(&mut client, limit, self.clock.unix_ms(), deadline).await
     }
 
     async fn write_edge(&self, write: EdgeWrite, deadline: Deadline) -> Result<EdgeWritten, EdgeError> {
@@ -231,11 +228,13 @@ impl GraphStore for PostgresGraph {
 #[async_trait]
 impl GraphFeed for PostgresGraph {
     async fn pulse(&self, after: Position, limit: usize, deadline: Deadline) -> Result<Pulse, StoreError> {
-        changes::pulse(&self.pool, after, limit, deadline).await
+        let mut client = self.pool.client(deadline).await?;
+        changes::pulse(&mut client, after, limit, deadline).await
     }
 
     async fn latest(&self, deadline: Deadline) -> Result<Position, StoreError> {
-        changes::latest(&self.pool, deadline).await
+        let mut client = self.pool.client(deadline).await?;
+        changes::latest(&mut client, deadline).await
     }
 
     async fn revocations_of(&self, users: &[UserId], deadline: Deadline) -> Result<RevocationState, StoreError> {

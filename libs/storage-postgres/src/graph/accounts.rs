@@ -9,22 +9,24 @@ use super::changes;
 use crate::ask;
 use crate::sql;
 
-/// An account with its counts, folded or not.
+/// An account with its counts, folded or not; and more columns.
 macro_rules! select_user {
-    ($where:literal) => {
+    ($more:literal, $where:literal) => {
         concat!(
             "SELECT id, handle, display_name, created_at_ms,
                 followers_count + coalesce(
                     (SELECT sum(delta)::bigint FROM follower_count_deltas WHERE user_id = users.id), 0),
-                following_count, tweets_count, password_hash, credential_version
-            FROM users WHERE deleted_at_ms IS NULL AND ",
+                following_count, tweets_count",
+            $more,
+            " FROM users WHERE deleted_at_ms IS NULL AND ",
             $where
         )
     };
 }
 
-pub(crate) const FIND: &str = select_user!("id = ANY($1)");
-pub(crate) const FIND_BY_HANDLE: &str = select_user!("handle_folded = $1");
+pub(crate) const FIND: &str = select_user!("", "id = ANY($1)");
+pub(crate) const FIND_BY_HANDLE: &str = select_user!("", "handle_folded = $1");
+pub(crate) const CREDENTIALS: &str = select_user!(", password_hash, credential_version", "id = $1");
 
 pub(crate) const CREATE: &str = "INSERT INTO users (handle, handle_folded, display_name, created_at_ms, password_hash)
     SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM users WHERE handle_folded = $2)
@@ -36,7 +38,8 @@ pub(crate) const LOCK: &str =
     "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR NO KEY UPDATE";
 
 /// Nobody who refers to the account commits meanwhile.
-const LOCK_ALONE: &str = "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR UPDATE";
+pub(crate) const LOCK_ALONE: &str =
+    "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR UPDATE";
 
 pub(crate) const DELETE: &str = "UPDATE users
     SET deleted_at_ms = $2, password_hash = NULL, actor_version = $3 WHERE id = $1";
@@ -112,8 +115,7 @@ pub(super) async fn credentials(
     id: UserId,
     deadline: Deadline,
 ) -> Result<Option<Credentials>, StoreError> {
-    let ids = [sql::column(id.get())];
-    let row = ask::query_opt(client, deadline, FIND, &[&&ids[..]]).await?;
+    let row = ask::query_opt(client, deadline, CREDENTIALS, &[&sql::column(id.get())]).await?;
     Ok(row.map(|row| Credentials {
         user: user(&row),
         password_hash: row.get(7),

@@ -5,14 +5,13 @@
 //! later has a higher position, whichever number it drew when it was written, and an answer holds everything that was
 //! committed before it was asked for.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Client, Transaction};
 use model::{ActorVersion, EdgeKind, Epoch, GraphChange, GraphChangeKind, Position, UserId};
 use storage::{Deadline, Pulse, StoreError};
 use tokio_postgres::Row;
 
 use super::PostgresGraph;
 use crate::ask;
-use crate::pool::PostgresPool;
 use crate::sql;
 
 const KINDS: [(i16, GraphChangeKind); 8] = [
@@ -53,8 +52,9 @@ pub(crate) const GIVE_POSITIONS: &str = "WITH fresh AS MATERIALIZED (
     UPDATE graph_changes AS change SET position = base.last + fresh.number
     FROM fresh, base WHERE change.id = fresh.id";
 
-pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target FROM graph_changes
-    WHERE position > $1 ORDER BY position LIMIT $2";
+/// What was dropped is told by the same statement: it may be dropped between two.
+pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target, (SELECT pruned FROM graph_positions)
+    FROM graph_changes WHERE position > $1 ORDER BY position LIMIT $2";
 
 pub(crate) const PRUNE: &str = "WITH gone AS (
         DELETE FROM graph_changes WHERE ctid = ANY (ARRAY(
@@ -116,50 +116,60 @@ fn change(row: &Row) -> Result<GraphChange, StoreError> {
     })
 }
 
-/// See [`storage::GraphFeed::pulse`].
-pub(super) async fn pulse(
-    pool: &PostgresPool,
-    after: Position,
-    limit: usize,
-    deadline: Deadline,
-) -> Result<Pulse, StoreError> {
-    let client = pool.client(deadline).await?;
-    let row = ask::query_one(&client, deadline, PULSE, &[]).await?;
-    drop(client);
-    let (fresh, mut last): (bool, i64) = (row.get(0), row.get(1));
-    if fresh {
-        last = give_positions(pool, deadline).await?;
+/// What [`PULSE`] says.
+struct Beat {
+    /// The last position, once every change that was committed before has one.
+    last: i64,
+    pruned: i64,
+    rules_version: u64,
+    epoch: Epoch,
+}
+
+/// Asks how things stand, and gives positions to what is committed and has none.
+async fn beat(client: &mut Client, deadline: Deadline) -> Result<Beat, StoreError> {
+    let mut row = ask::query_one(client, deadline, PULSE, &[]).await?;
+    if row.get(0) {
+        let transaction = ask::within(deadline, client.transaction()).await?;
+        ask::execute(&transaction, deadline, TAKE_LOCK, &[&LOCK]).await?;
+        ask::execute(&transaction, deadline, GIVE_POSITIONS, &[]).await?;
+        row = ask::query_one(&transaction, deadline, PULSE, &[]).await?;
+        ask::within(deadline, transaction.commit()).await?;
     }
-    let from = i64::try_from(after.0).unwrap_or(i64::MAX);
-    let changes = if last > from {
-        let client = pool.client(deadline).await?;
-        let rows = ask::query(&client, deadline, AFTER, &[&from, &sql::limit(limit)]).await?;
-        rows.iter().map(change).collect::<Result<_, _>>()?
-    } else {
-        Vec::new()
-    };
-    Ok(Pulse {
-        changes,
-        gap: from < row.get(2),
+    Ok(Beat {
+        last: row.get(1),
+        pruned: row.get(2),
         rules_version: sql::number(row.get(3)),
         epoch: Epoch(sql::number(row.get(4))),
     })
 }
 
-/// Gives positions to what is committed; answers the last one.
-async fn give_positions(pool: &PostgresPool, deadline: Deadline) -> Result<i64, StoreError> {
-    let mut client = pool.client(deadline).await?;
-    let transaction = ask::within(deadline, client.transaction()).await?;
-    ask::execute(&transaction, deadline, TAKE_LOCK, &[&LOCK]).await?;
-    ask::execute(&transaction, deadline, GIVE_POSITIONS, &[]).await?;
-    let row = ask::query_one(&transaction, deadline, PULSE, &[]).await?;
-    ask::within(deadline, transaction.commit()).await?;
-    Ok(row.get(1))
+/// See [`storage::GraphFeed::pulse`].
+pub(super) async fn pulse(
+    client: &mut Client,
+    after: Position,
+    limit: usize,
+    deadline: Deadline,
+) -> Result<Pulse, StoreError> {
+    let beat = beat(client, deadline).await?;
+    let from = i64::try_from(after.0).unwrap_or(i64::MAX);
+    let mut gap = from < beat.pruned;
+    let mut changes = Vec::new();
+    if beat.last > from && limit > 0 {
+        let rows = ask::query(client, deadline, AFTER, &[&from, &sql::limit(limit)]).await?;
+        gap |= rows.first().is_none_or(|row| from < row.get(5));
+        changes = rows.iter().map(change).collect::<Result<_, _>>()?;
+    }
+    Ok(Pulse {
+        changes,
+        gap,
+        rules_version: beat.rules_version,
+        epoch: beat.epoch,
+    })
 }
 
 /// See [`storage::GraphFeed::latest`].
-pub(super) async fn latest(pool: &PostgresPool, deadline: Deadline) -> Result<Position, StoreError> {
-    Ok(Position(sql::number(give_positions(pool, deadline).await?)))
+pub(super) async fn latest(client: &mut Client, deadline: Deadline) -> Result<Position, StoreError> {
+    Ok(Position(sql::number(beat(client, deadline).await?.last)))
 }
 
 impl PostgresGraph {

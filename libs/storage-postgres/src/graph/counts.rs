@@ -15,7 +15,7 @@ const INDEXED_FROM: u64 = 64;
 pub(crate) const FOLD: &str = "WITH picked AS (
         SELECT id FROM follower_count_deltas ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
     ), gone AS (
-        DELETE FROM follower_count_deltas WHERE id IN (SELECT id FROM picked) RETURNING user_id, delta
+        DELETE FROM follower_count_deltas WHERE id = ANY (ARRAY(SELECT id FROM picked)) RETURNING user_id, delta
     ), sums AS (
         SELECT user_id, sum(delta)::bigint AS delta, count(*) AS changes FROM gone GROUP BY user_id
     ), locked AS (
@@ -47,15 +47,18 @@ macro_rules! authors_with {
 
 // The literal lets the planner use the partial index.
 pub(crate) const AUTHORS_WITH_MANY: &str = authors_with!("followers_count >= 64 AND");
-const AUTHORS_WITH_FEW: &str = authors_with!("");
+pub(crate) const AUTHORS_WITH_FEW: &str = authors_with!("");
 
-pub(crate) const SET_TWEETS: &str = "UPDATE users SET tweets_count = told.count, tweets_version = told.version
-    FROM (
+/// Locks in one order, as [`FOLD`] does, so that nobody waits for another in a circle.
+pub(crate) const SET_TWEETS: &str = "WITH told AS (
         SELECT DISTINCT ON (author) * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
             AS told (author, count, version)
         ORDER BY author, version DESC
-    ) AS told
-    WHERE id = told.author AND tweets_version < told.version";
+    ), locked AS (
+        SELECT id FROM users WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE users SET tweets_count = told.count, tweets_version = told.version
+    FROM told WHERE users.id = told.author AND users.id IN (SELECT id FROM locked) AND tweets_version < told.version";
 
 pub(super) async fn authors_with(
     client: &impl GenericClient,

@@ -6,6 +6,7 @@ use storage::{
     ChunksRequest, Deadline, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest,
     StoreError,
 };
+use tokio_postgres::Row;
 
 use super::{accounts, changes, idempotency};
 use crate::ask;
@@ -14,60 +15,83 @@ use crate::sql;
 /// The target, kept from being deleted until the edge is committed.
 pub(crate) const TARGET: &str = "SELECT 1 FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR KEY SHARE";
 
-const fn present(kind: EdgeKind) -> &'static str {
+/// Whether the edge stands, whether a block forbids it, and how many of its kind the actor has.
+const fn standing(kind: EdgeKind) -> &'static str {
     match kind {
-        EdgeKind::Follow => "SELECT present FROM follows WHERE follower = $1 AND followee = $2",
-        EdgeKind::Mute => "SELECT present FROM mutes WHERE actor = $1 AND target = $2",
-        EdgeKind::Block => "SELECT present FROM blocks WHERE actor = $1 AND target = $2",
+        EdgeKind::Follow => FOLLOW_STANDING,
+        EdgeKind::Mute => MUTE_STANDING,
+        EdgeKind::Block => BLOCK_STANDING,
     }
 }
 
-const fn count(kind: EdgeKind) -> &'static str {
-    match kind {
-        EdgeKind::Follow => "SELECT following_count FROM users WHERE id = $1",
-        EdgeKind::Mute => "SELECT count(*) FROM mutes WHERE actor = $1 AND present",
-        EdgeKind::Block => "SELECT count(*) FROM blocks WHERE actor = $1 AND present",
-    }
+pub(crate) const FOLLOW_STANDING: &str = "SELECT
+        EXISTS (SELECT 1 FROM follows WHERE follower = $1 AND followee = $2 AND present),
+        EXISTS (SELECT 1 FROM blocks WHERE actor = $1 AND target = $2 AND present)
+            OR EXISTS (SELECT 1 FROM blocks WHERE actor = $2 AND target = $1 AND present),
+        following_count
+    FROM users WHERE id = $1";
+
+macro_rules! standing {
+    ($table:literal) => {
+        concat!(
+            "SELECT EXISTS (SELECT 1 FROM ",
+            $table,
+            " WHERE actor = $1 AND target = $2 AND present), false, (SELECT count(*) FROM ",
+            $table,
+            " WHERE actor = $1 AND present)"
+        )
+    };
 }
 
-pub(crate) const BLOCKED: &str = "SELECT EXISTS (
-    SELECT 1 FROM blocks WHERE present AND ((actor = $1 AND target = $2) OR (actor = $2 AND target = $1)))";
+pub(crate) const MUTE_STANDING: &str = standing!("mutes");
+pub(crate) const BLOCK_STANDING: &str = standing!("blocks");
 
-/// Sets an edge or its tombstone, with the version that the actor has after it.
+/// Sets an edge or its tombstone, with the version that the actor has after it, and tells of it.
 const fn put(kind: EdgeKind) -> &'static str {
     match kind {
-        EdgeKind::Follow => {
-            "WITH edge AS (
-                INSERT INTO follows (follower, followee, version, present, removed_at_ms)
-                VALUES ($1, $2, $3, $4, CASE WHEN NOT $4 THEN $5::bigint END)
-                ON CONFLICT (follower, followee) DO UPDATE
-                    SET version = excluded.version, present = excluded.present, removed_at_ms = excluded.removed_at_ms
-            ), mirrored AS (
-                INSERT INTO followers (followee, follower) SELECT $2, $1 WHERE $4 ON CONFLICT DO NOTHING
-            ), unmirrored AS (
-                DELETE FROM followers WHERE NOT $4 AND followee = $2 AND follower = $1
-            ), counted AS (
-                INSERT INTO follower_count_deltas (user_id, delta) VALUES ($2, CASE WHEN $4 THEN 1 ELSE -1 END)
-            )
-            UPDATE users SET actor_version = $3, following_count = following_count + CASE WHEN $4 THEN 1 ELSE -1 END
-            WHERE id = $1"
-        }
-        EdgeKind::Mute => {
-            "WITH edge AS (
-                INSERT INTO mutes (actor, target, version, present) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (actor, target) DO UPDATE SET version = excluded.version, present = excluded.present
-            )
-            UPDATE users SET actor_version = $3 WHERE id = $1 AND $5::bigint IS NOT NULL"
-        }
-        EdgeKind::Block => {
-            "WITH edge AS (
-                INSERT INTO blocks (actor, target, version, present) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (actor, target) DO UPDATE SET version = excluded.version, present = excluded.present
-            )
-            UPDATE users SET actor_version = $3 WHERE id = $1 AND $5::bigint IS NOT NULL"
-        }
+        EdgeKind::Follow => PUT_FOLLOW,
+        EdgeKind::Mute => PUT_MUTE,
+        EdgeKind::Block => PUT_BLOCK,
     }
 }
+
+pub(crate) const PUT_FOLLOW: &str = "WITH edge AS (
+        INSERT INTO follows (follower, followee, version, present, removed_at_ms)
+        VALUES ($1, $2, $3, $4, CASE WHEN NOT $4 THEN $5::bigint END)
+        ON CONFLICT (follower, followee) DO UPDATE
+            SET version = excluded.version, present = excluded.present, removed_at_ms = excluded.removed_at_ms
+    ), mirrored AS (
+        INSERT INTO followers (followee, follower) SELECT $2, $1 WHERE $4 ON CONFLICT DO NOTHING
+    ), unmirrored AS (
+        DELETE FROM followers WHERE NOT $4 AND followee = $2 AND follower = $1
+    ), counted AS (
+        INSERT INTO follower_count_deltas (user_id, delta) VALUES ($2, CASE WHEN $4 THEN 1 ELSE -1 END)
+    ), told AS (
+        INSERT INTO graph_changes (actor, version, kind, target, at_ms) VALUES ($1, $3, $6, $2, $5)
+    )
+    UPDATE users SET actor_version = $3, following_count = following_count + CASE WHEN $4 THEN 1 ELSE -1 END
+    WHERE id = $1";
+
+macro_rules! put {
+    ($table:literal) => {
+        concat!(
+            "WITH edge AS (
+                INSERT INTO ",
+            $table,
+            " (actor, target, version, present, removed_at_ms)
+                VALUES ($1, $2, $3, $4, CASE WHEN NOT $4 THEN $5::bigint END)
+                ON CONFLICT (actor, target) DO UPDATE
+                    SET version = excluded.version, present = excluded.present, removed_at_ms = excluded.removed_at_ms
+            ), told AS (
+                INSERT INTO graph_changes (actor, version, kind, target, at_ms) VALUES ($1, $3, $6, $2, $5)
+            )
+            UPDATE users SET actor_version = $3 WHERE id = $1"
+        )
+    };
+}
+
+pub(crate) const PUT_MUTE: &str = put!("mutes");
+pub(crate) const PUT_BLOCK: &str = put!("blocks");
 
 /// Makes or removes an edge, by the rules of the port.
 pub(super) async fn write(
@@ -79,55 +103,56 @@ pub(super) async fn write(
     let key = write.idempotency.as_ref();
     let version = accounts::lock(transaction, write.actor, deadline).await?;
     let version = version.ok_or(EdgeError::NoSuchUser)?;
-    let changed = false;
-    let unchanged = EdgeWritten { version, changed };
+    let unchanged = EdgeWritten {
+        version,
+        changed: false,
+    };
     if idempotency::done(transaction, key, now_ms, deadline).await?? {
         return Ok(unchanged);
     }
     let (actor, target) = (sql::column(write.actor.get()), sql::column(write.target.get()));
     let exists = ask::query_opt(transaction, deadline, TARGET, &[&target]).await?;
     exists.ok_or(EdgeError::NoSuchUser)?;
-    let there = ask::query_opt(transaction, deadline, present(write.kind), &[&actor, &target]).await?;
-    if there.is_some_and(|row| row.get(0)) == write.present {
+    let standing = ask::query_one(transaction, deadline, standing(write.kind), &[&actor, &target]).await?;
+    if standing.get::<_, bool>(0) == write.present {
         idempotency::keep(transaction, key, now_ms, deadline).await?;
         return Ok(unchanged);
     }
     if write.present {
-        may_add(transaction, write, deadline).await?;
+        may_add(&standing, write.limit)?;
     }
     let version = ActorVersion(version.0 + 1);
-    let (of_edge, now) = (sql::column(version.0), sql::column(now_ms));
-    ask::execute(
-        transaction,
-        deadline,
-        put(write.kind),
-        &[&actor, &target, &of_edge, &write.present, &now],
-    )
-    .await?;
     let kind = if write.present {
         GraphChangeKind::Added(write.kind)
     } else {
         GraphChangeKind::Removed(write.kind)
     };
-    changes::append(transaction, write.actor, version, kind, write.target, now_ms, deadline).await?;
+    ask::execute(
+        transaction,
+        deadline,
+        put(write.kind),
+        &[
+            &actor,
+            &target,
+            &sql::column(version.0),
+            &write.present,
+            &sql::column(now_ms),
+            &changes::code(kind),
+        ],
+    )
+    .await?;
     idempotency::keep(transaction, key, now_ms, deadline).await?;
-    let changed = true;
-    Ok(EdgeWritten { version, changed })
+    Ok(EdgeWritten { version, changed: true })
 }
 
-async fn may_add(transaction: &Transaction<'_>, write: &EdgeWrite, deadline: Deadline) -> Result<(), EdgeError> {
-    let (actor, target) = (sql::column(write.actor.get()), sql::column(write.target.get()));
-    if write.kind == EdgeKind::Follow {
-        let row = ask::query_one(transaction, deadline, BLOCKED, &[&actor, &target]).await?;
-        if row.get(0) {
-            return Err(EdgeError::Blocked);
-        }
+fn may_add(standing: &Row, limit: u64) -> Result<(), EdgeError> {
+    if standing.get(1) {
+        return Err(EdgeError::Blocked);
     }
-    let row = ask::query_one(transaction, deadline, count(write.kind), &[&actor]).await?;
-    if sql::number(row.get::<_, i64>(0).max(0)) < write.limit {
+    if sql::number(standing.get(2)) < limit {
         Ok(())
     } else {
-        Err(EdgeError::LimitReached { limit: write.limit })
+        Err(EdgeError::LimitReached { limit })
     }
 }
 

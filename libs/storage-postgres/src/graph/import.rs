@@ -23,7 +23,11 @@ pub(crate) const ACCOUNTS: &str = "INSERT INTO users (handle, handle_folded, dis
     ON CONFLICT (handle_folded) DO NOTHING";
 
 /// In one order, so that no two imports wait for each other in a circle.
-const LOCK: &str = "SELECT id FROM users WHERE handle_folded = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+pub(crate) const LOCK_FOLLOWERS: &str =
+    "SELECT id FROM users WHERE handle_folded = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+
+/// Nobody of them is deleted meanwhile.
+pub(crate) const LOCK_FOLLOWEES: &str = "SELECT id FROM users WHERE handle_folded = ANY($1) ORDER BY id FOR KEY SHARE";
 
 pub(crate) const EDGES: &str = "WITH asked AS (
         SELECT DISTINCT follower.id AS follower, followee.id AS followee, follower.actor_version + 1 AS version
@@ -69,7 +73,8 @@ pub(super) async fn import(
     all.dedup();
     let now = sql::column(now_ms);
     let accounts = ask::execute(transaction, deadline, ACCOUNTS, &[&all, &now]).await?;
-    ask::execute(transaction, deadline, LOCK, &[&followers]).await?;
+    ask::execute(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
+    ask::execute(transaction, deadline, LOCK_FOLLOWEES, &[&followees]).await?;
     let kind = changes::code(GraphChangeKind::Added(EdgeKind::Follow));
     let row = ask::query_one(transaction, deadline, EDGES, &[&followers, &followees, &kind, &now]).await?;
     Ok(ImportCounts {

@@ -17,17 +17,22 @@ pub(super) struct NewPassword {
     pub(super) idempotency: Option<IdempotencyKey>,
 }
 
-const CURRENT: &str = "SELECT credential_version FROM users WHERE id = $1";
+pub(crate) const CURRENT: &str = "SELECT credential_version FROM users WHERE id = $1";
 pub(crate) const SET_PASSWORD: &str = "UPDATE users SET password_hash = $2, credential_version = $3 WHERE id = $1";
 
 pub(crate) const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, user_id, credential_version, expires_at_s)
     VALUES ($1, $2, $3, $4) ON CONFLICT (token_id) DO NOTHING";
-pub(crate) const DROP_ENDED: &str = "DELETE FROM revoked_tokens WHERE expires_at_s <= $1";
+pub(crate) const DROP_ENDED: &str = "DELETE FROM revoked_tokens WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM revoked_tokens WHERE expires_at_s <= $1 ORDER BY expires_at_s LIMIT $2
+    ))";
 
-const TOKENS: &str = "SELECT user_id, token_id, credential_version, expires_at_s FROM revoked_tokens
+/// Ended tokens that a process which starts drops; [`super::PostgresGraph::prune`] drops the others.
+const DROPPED_AT_START: i64 = 10_000;
+
+pub(crate) const TOKENS: &str = "SELECT user_id, token_id, credential_version, expires_at_s FROM revoked_tokens
     WHERE expires_at_s > $1";
-const NEW_PASSWORDS: &str = "SELECT id, credential_version FROM users WHERE credential_version > 1";
-const DELETED: &str = "SELECT id FROM users WHERE deleted_at_ms IS NOT NULL";
+pub(crate) const NEW_PASSWORDS: &str = "SELECT id, credential_version FROM users WHERE credential_version > 1";
+pub(crate) const DELETED: &str = "SELECT id FROM users WHERE deleted_at_ms IS NOT NULL";
 
 pub(crate) const TOKENS_OF: &str = "SELECT user_id, token_id, credential_version, expires_at_s FROM revoked_tokens
     WHERE expires_at_s > $1 AND user_id = ANY($2)";
@@ -101,7 +106,7 @@ pub(super) async fn revocations(
     deadline: Deadline,
 ) -> Result<RevocationState, StoreError> {
     let now_s = sql::column(now_s);
-    ask::execute(client, deadline, DROP_ENDED, &[&now_s]).await?;
+    ask::execute(client, deadline, DROP_ENDED, &[&now_s, &DROPPED_AT_START]).await?;
     let tokens = ask::query(client, deadline, TOKENS, &[&now_s]).await?;
     let new_passwords = ask::query(client, deadline, NEW_PASSWORDS, &[]).await?;
     let deleted = ask::query(client, deadline, DELETED, &[]).await?;

@@ -1,0 +1,455 @@
+//! Several processes that write the graph at the same time.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::{
+    ActorVersion, Clock, DeliveryState, EPOCH_MS, EdgeKind, GraphChangeKind, ManualClock, Position, Subject, UserId,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use storage::{
+    AccountError, Deadline, EdgeDirection, EdgeError, EdgeWrite, FollowerPageRequest, GraphFeed, GraphStore, NewUser,
+};
+use storage_postgres::PostgresGraph;
+use support::TestDatabase;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// A database, and the graph as each of a few processes has it open.
+struct Graphs {
+    database: TestDatabase,
+    clock: Arc<ManualClock>,
+    all: Vec<Arc<PostgresGraph>>,
+}
+
+impl Graphs {
+    async fn open(processes: usize) -> Option<Self> {
+        let database = TestDatabase::migrated(support::server_url()?).await;
+        let clock = Arc::new(ManualClock::new(EPOCH_MS + 500_000_000_000));
+        let mut all = Vec::new();
+        for _ in 0..processes {
+            all.push(PostgresGraph::new(database.pool().await, clock.clone()));
+        }
+        Some(Self { database, clock, all })
+    }
+
+    fn one(&self) -> &PostgresGraph {
+        &self.all[0]
+    }
+
+    async fn users<const N: usize>(&self) -> [UserId; N] {
+        let mut users = [UserId::new(0); N];
+        for (number, user) in users.iter_mut().enumerate() {
+            let new = NewUser {
+                handle: format!("user{number}").parse().unwrap(),
+                display_name: "A name".parse().unwrap(),
+                password_hash: None,
+            };
+            *user = self.one().create_user(new, deadline()).await.unwrap().id;
+        }
+        users
+    }
+
+    /// Both directions hold the same edges, and counts are those of the edges, folded or not.
+    async fn assert_consistent(&self) {
+        let client = self.database.client().await;
+        let edges = "SELECT count(*) FROM (
+            (SELECT follower, followee FROM follows WHERE present EXCEPT SELECT follower, followee FROM followers)
+            UNION ALL
+            (SELECT follower, followee FROM followers EXCEPT SELECT follower, followee FROM follows WHERE present)
+        ) AS difference";
+        assert_eq!(client.query_one(edges, &[]).await.unwrap().get::<_, i64>(0), 0);
+        let counts = "SELECT FROM users WHERE deleted_at_ms IS NULL AND (
+            following_count <> (SELECT count(*) FROM follows WHERE follower = users.id AND present)
+            OR followers_count + (SELECT coalesce(sum(delta), 0) FROM follower_count_deltas WHERE user_id = users.id)
+                <> (SELECT count(*) FROM followers WHERE followee = users.id))";
+        let wrong = client.query(counts, &[]).await.unwrap();
+        assert!(wrong.is_empty(), "counts of {} accounts are wrong", wrong.len());
+    }
+
+    async fn followers(&self, author: UserId) -> Vec<UserId> {
+        let request = FollowerPageRequest {
+            author,
+            after: None,
+            limit: 100_000,
+        };
+        let pages = self.one().edges(EdgeDirection::Followers, &[request], deadline()).await;
+        pages.unwrap().remove(0).followers
+    }
+}
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(30))
+}
+
+fn follow(actor: UserId, target: UserId, present: bool) -> EdgeWrite {
+    EdgeWrite {
+        kind: EdgeKind::Follow,
+        actor,
+        target,
+        present,
+        limit: 5_000,
+        idempotency: None,
+    }
+}
+
+macro_rules! graphs {
+    ($processes:literal) => {
+        match Graphs::open($processes).await {
+            Some(graphs) => graphs,
+            None => return,
+        }
+    };
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_holds_exactly_whoever_writes() {
+    let graphs = graphs!(3);
+    let users: [UserId; 40] = graphs.users().await;
+    for kind in [EdgeKind::Follow, EdgeKind::Mute, EdgeKind::Block] {
+        let writes = users[1..].iter().enumerate().map(|(number, target)| {
+            let write = EdgeWrite {
+                kind,
+                limit: 10,
+                ..follow(users[0], *target, true)
+            };
+            graphs.all[number % 3].write_edge(write, deadline())
+        });
+        let mut made = 0;
+        for outcome in futures::future::join_all(writes).await {
+            match outcome {
+                Ok(_) => made += 1,
+                Err(EdgeError::LimitReached { limit: 10 }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(made, 10, "{kind:?}");
+    }
+    let view = graphs.one().reader(users[0], deadline()).await.unwrap().unwrap();
+    assert_eq!(
+        (view.followees.len(), view.muted.len(), view.blocked.len()),
+        (10, 10, 10)
+    );
+    assert_eq!(view.version, ActorVersion(30));
+}
+
+/// Writes edges of accounts of its own, and after each looks that everybody who asks is told of it.
+async fn write_and_look(graphs: &[Arc<PostgresGraph>], me: usize, users: &[UserId]) -> BTreeSet<(UserId, u64)> {
+    let mut random = StdRng::seed_from_u64(me as u64);
+    let mut written = BTreeSet::new();
+    for number in 0..60 {
+        let actor = users[me * 2 + random.random_range(0..2)];
+        let target = users[random.random_range(0..users.len())];
+        if actor == target {
+            continue;
+        }
+        let write = follow(actor, target, random.random_range(0..4) > 0);
+        let before = graphs[me].latest(deadline()).await.unwrap();
+        let version = graphs[me].write_edge(write, deadline()).await.unwrap().version.0;
+        if written.insert((actor, version)) && version > 0 {
+            let other = &graphs[number % graphs.len()];
+            let told = other.pulse(before, 10_000, deadline()).await.unwrap();
+            let told = told
+                .changes
+                .iter()
+                .any(|change| (change.actor, change.version.0) == (actor, version));
+            // Without a change, the version is that of an older write.
+            assert!(told || !is_new(&written, actor, version), "{actor} {version}");
+        }
+    }
+    written.into_iter().filter(|(_, version)| *version > 0).collect()
+}
+
+fn is_new(written: &BTreeSet<(UserId, u64)>, actor: UserId, version: u64) -> bool {
+    version == 1 || written.contains(&(actor, version - 1))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_again_and_again_is_told_everything_once_and_in_order() {
+    let graphs = graphs!(4);
+    let users: [UserId; 8] = graphs.users().await;
+    let over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|number| {
+            let (store, over) = (graphs.all[number].clone(), over.clone());
+            tokio::spawn(async move {
+                let (mut position, mut told) = (Position(0), Vec::new());
+                loop {
+                    let last = over.load(Ordering::SeqCst);
+                    let limit = 1 + number * 7;
+                    let changes = store.changes_after(position, limit, deadline()).await.unwrap();
+                    assert!(changes.is_sorted_by(|a, b| a.position < b.position));
+                    assert!(changes.first().is_none_or(|change| change.position > position));
+                    let is_all = changes.len() < limit;
+                    position = changes.last().map_or(position, |change| change.position);
+                    told.extend(changes);
+                    if last && is_all {
+                        return told;
+                    }
+                }
+            })
+        })
+        .collect();
+    let writers = (0..4).map(|me| write_and_look(&graphs.all, me, &users));
+    let written = futures::future::join_all(writers).await.concat_all();
+    over.store(true, Ordering::SeqCst);
+    for reader in readers {
+        let told = reader.await.unwrap();
+        let mut versions = BTreeMap::new();
+        for change in &told {
+            let before = versions.insert(change.actor, change.version);
+            assert!(
+                before.is_none_or(|before| before < change.version),
+                "versions and positions agree"
+            );
+        }
+        let told: BTreeSet<_> = told.iter().map(|change| (change.actor, change.version.0)).collect();
+        assert_eq!(told, written);
+    }
+    graphs.assert_consistent().await;
+}
+
+trait ConcatAll {
+    fn concat_all(self) -> BTreeSet<(UserId, u64)>;
+}
+
+impl ConcatAll for Vec<BTreeSet<(UserId, u64)>> {
+    fn concat_all(self) -> BTreeSet<(UserId, u64)> {
+        self.into_iter().flatten().collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_committed_later_is_told_later() {
+    let graphs = graphs!(1);
+    let users: [UserId; 3] = graphs.users().await;
+    let mut client = graphs.database.client().await;
+    let slow = client.transaction().await.unwrap();
+    let early = "INSERT INTO graph_changes (actor, version, kind, target, at_ms) VALUES (77, 1, 8, 77, $1)";
+    let now_ms = i64::try_from(graphs.clock.unix_ms()).unwrap();
+    slow.execute(early, &[&now_ms]).await.unwrap();
+    graphs
+        .one()
+        .write_edge(follow(users[0], users[1], true), deadline())
+        .await
+        .unwrap();
+    let told = graphs.one().pulse(Position(0), 10, deadline()).await.unwrap();
+    assert_eq!(told.changes.len(), 1, "nobody waits for what is not committed");
+    let last = told.changes[0].position;
+    slow.commit().await.unwrap();
+    let told = graphs.one().pulse(last, 10, deadline()).await.unwrap();
+    assert_eq!(told.changes.len(), 1);
+    assert_eq!(
+        (told.changes[0].actor, told.changes[0].kind),
+        (UserId::new(77), GraphChangeKind::SessionsRevoked)
+    );
+    let nothing = graphs
+        .one()
+        .pulse(told.changes[0].position, 10, deadline())
+        .await
+        .unwrap();
+    assert!(nothing.changes.is_empty() && !nothing.gap);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_from_before_what_was_dropped_is_told_so() {
+    let graphs = graphs!(1);
+    let users: [UserId; 6] = graphs.users().await;
+    let graph = graphs.one();
+    for target in &users[1..4] {
+        graph
+            .write_edge(follow(users[0], *target, true), deadline())
+            .await
+            .unwrap();
+    }
+    let old = graph.changes_after(Position(0), 10, deadline()).await.unwrap();
+    graphs.clock.advance(2 * HOUR_MS);
+    graph
+        .write_edge(follow(users[0], users[4], true), deadline())
+        .await
+        .unwrap();
+    assert_eq!(graph.prune_changes(2, deadline()).await.unwrap(), 2);
+    let gap = |after| async move { graph.pulse(after, 10, deadline()).await.unwrap() };
+    assert!(gap(Position(0)).await.gap && gap(old[0].position).await.gap);
+    let rest = gap(old[1].position).await;
+    assert_eq!((rest.gap, rest.changes.len()), (false, 2));
+    assert_eq!(
+        graph.prune_changes(10, deadline()).await.unwrap(),
+        1,
+        "what is new stays"
+    );
+    assert_eq!(graph.prune_changes(10, deadline()).await.unwrap(), 0);
+    assert!(gap(old[1].position).await.gap);
+    graphs.clock.advance(2 * HOUR_MS);
+    assert_eq!(graph.prune_changes(10, deadline()).await.unwrap(), 1);
+    let last = graph.latest(deadline()).await.unwrap();
+    assert!(last > old[2].position && !gap(last).await.gap && gap(old[2].position).await.gap);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_are_exact_while_several_fold() {
+    let graphs = graphs!(3);
+    let users: [UserId; 12] = graphs.users().await;
+    let over = AtomicBool::new(false);
+    let fold = |number: usize| {
+        let (graphs, over) = (&graphs, &over);
+        async move {
+            while !over.load(Ordering::SeqCst) {
+                graphs.all[number].fold_counts(3, deadline()).await.unwrap();
+            }
+        }
+    };
+    let write = async {
+        for round in 0..20 {
+            for follower in &users[1..] {
+                let write = follow(*follower, users[0], round % 2 == 0);
+                graphs.all[2].write_edge(write, deadline()).await.unwrap();
+            }
+            let expected = if round % 2 == 0 { 11 } else { 0 };
+            let counts = graphs.all[2].followers_counts(&users[..1], deadline()).await.unwrap();
+            assert_eq!(counts, [expected]);
+            let most = graphs.all[2].authors_with(11, deadline()).await.unwrap();
+            assert_eq!(most.len(), usize::from(expected > 0), "{most:?}");
+        }
+        over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(fold(0), fold(1), write);
+    while graphs.one().fold_counts(100, deadline()).await.unwrap() > 0 {}
+    graphs.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_leads_to_a_deleted_account_however_it_raced() {
+    let graphs = graphs!(4);
+    let users: [UserId; 24] = graphs.users().await;
+    let over = AtomicBool::new(false);
+    let write = |number: usize| {
+        let (graphs, over) = (&graphs, &over);
+        async move {
+            let mut random = StdRng::seed_from_u64(number as u64);
+            while !over.load(Ordering::SeqCst) {
+                let mut pick = || users[random.random_range(0..24)];
+                let (actor, target) = (pick(), pick());
+                if actor == target {
+                    continue;
+                }
+                let present = random.random_range(0..4) > 0;
+                match graphs.all[number]
+                    .write_edge(follow(actor, target, present), deadline())
+                    .await
+                {
+                    Ok(_) | Err(EdgeError::NoSuchUser) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    };
+    let delete = async {
+        for user in &users[..16] {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            graphs.all[2].delete_user(*user, deadline()).await.unwrap();
+            let again = graphs.all[2].delete_user(*user, deadline()).await;
+            assert!(matches!(again, Err(AccountError::NoSuchUser)));
+            let purges = graphs.all[2..].iter().map(|graph| graph.purge_deleted(5, deadline()));
+            for purged in futures::future::join_all(purges).await {
+                purged.unwrap();
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+    };
+    let fold = async {
+        while !over.load(Ordering::SeqCst) {
+            graphs.all[3].fold_counts(10, deadline()).await.unwrap();
+        }
+    };
+    tokio::join!(write(0), write(1), delete, fold);
+    while !graphs.one().purge_deleted(100, deadline()).await.unwrap().is_empty() {}
+    for user in &users[..16] {
+        assert_eq!(graphs.followers(*user).await, []);
+    }
+    graphs.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_that_follow_each_other_are_purged_by_several_at_once() {
+    let graphs = graphs!(4);
+    let users: [UserId; 16] = graphs.users().await;
+    for actor in users {
+        for target in users {
+            if actor != target {
+                graphs
+                    .one()
+                    .write_edge(follow(actor, target, true), deadline())
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+    for user in &users[..12] {
+        graphs.one().delete_user(*user, deadline()).await.unwrap();
+    }
+    let purge = |graph: Arc<PostgresGraph>| async move {
+        while !graph.purge_deleted(7, deadline()).await.unwrap().is_empty() {}
+    };
+    futures::future::join_all(graphs.all.iter().cloned().map(purge)).await;
+    for user in &users[12..] {
+        assert_eq!(graphs.followers(*user).await.len(), 3);
+    }
+    graphs.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imports_of_the_same_edges_make_each_once() {
+    let graphs = graphs!(4);
+    let mut random = StdRng::seed_from_u64(5);
+    let edges: Vec<(u64, u64)> = (0..4_000)
+        .map(|_| (random.random_range(1..200), random.random_range(1..200)))
+        .collect();
+    let distinct: BTreeSet<_> = edges.iter().filter(|(a, b)| a != b).copied().collect();
+    let import = |number: usize| {
+        let (graphs, edges) = (&graphs, &edges);
+        async move {
+            let mut made = (0, 0);
+            for chunk in edges.chunks(500 + number * 100) {
+                let counts = graphs.all[number].import(chunk.to_vec(), deadline()).await.unwrap();
+                made = (made.0 + counts.accounts, made.1 + counts.edges);
+            }
+            made
+        }
+    };
+    let over = AtomicBool::new(false);
+    let fold = async {
+        while !over.load(Ordering::SeqCst) {
+            graphs.all[3].fold_counts(1_000, deadline()).await.unwrap();
+        }
+    };
+    let imports = async {
+        let made = tokio::join!(import(0), import(1), import(2));
+        over.store(true, Ordering::SeqCst);
+        (made.0.0 + made.1.0 + made.2.0, made.0.1 + made.1.1 + made.2.1)
+    };
+    let (made, ()) = tokio::join!(imports, fold);
+    assert_eq!(made, (199, distinct.len() as u64));
+    graphs.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_who_try_the_same_step_one_takes_it() {
+    let graphs = graphs!(4);
+    for version in 0..10 {
+        let step = |graph: Arc<PostgresGraph>| async move {
+            let steps = vec![(Subject::Everyone, DeliveryState::pushed())];
+            graph.set_delivery(steps, version, deadline()).await.unwrap()
+        };
+        let taken = futures::future::join_all(graphs.all.iter().cloned().map(step)).await;
+        let taken: Vec<u64> = taken.into_iter().flatten().collect();
+        assert_eq!(taken, [version + 1]);
+    }
+}
