@@ -130,7 +130,11 @@ async fn redis_coming_back_with_an_older_file_loses_nothing() {
     under_load("kill -9 of Redis, and an older file", async |running| {
         let redis = running.stack.part("redis", 0);
         let (folder, older) = (redis_folder(running), redis_folder(running).with_extension("older"));
-        copy(&folder, &older)?;
+        // In one piece: what is copied while it is written is no file that a server ever had.
+        redis.pause()?;
+        let copied = copy(&folder, &older);
+        redis.resume()?;
+        copied?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         redis.end(Stop::Abrupt).await?;
         fs::remove_dir_all(&folder)?;

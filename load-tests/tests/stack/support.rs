@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use test_support::Stack;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Somebody else's block or deletion shows within this, and longer than a confirmation holds.
 const STALENESS: Duration = Duration::from_millis(700);
@@ -18,10 +19,14 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A stack is a dozen processes: one at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
 /// A stack, and its folder.
 pub(crate) struct TestStack {
     pub(crate) stack: Stack,
     folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl TestStack {
@@ -31,6 +36,7 @@ impl TestStack {
             eprintln!("SKIPPED: ROOKERY_TEST_PROGRAMS is not set; `cargo xtask test` sets it");
             return None;
         };
+        let turn = ONE_AT_A_TIME.lock().await;
         let folder = tempfile::Builder::new().prefix("rookery-stack-").tempdir().unwrap();
         let programs = PathBuf::from(programs);
         let place = folder.path().join("stack");
@@ -39,6 +45,7 @@ impl TestStack {
         Some(Self {
             stack: stack.with_staleness(STALENESS),
             folder,
+            _turn: turn,
         })
     }
 
