@@ -1,5 +1,8 @@
 //! The rules in force, and the task that moves them towards what is asked for.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -96,10 +99,9 @@ impl Delivery {
     pub(crate) async fn set(&self, asked: RulesInForce, deadline: Deadline) -> Result<RulesInForce, StoreError> {
         {
             let _one = self.changing.lock().await;
-            let version = self.ports.store.set_rules(asked, deadline).await?;
-            let mut rules = DeliveryRules::clone(&self.rules());
-            rules.version = version;
-            rules.in_force = asked;
+            self.ports.store.set_rules(asked, deadline).await?;
+            // Another process may have taken steps that are not known here yet.
+            let rules = self.ports.store.delivery_rules(asked, deadline).await?;
             self.replica.set_rules(rules);
         }
         tracing::info!(
