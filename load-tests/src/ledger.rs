@@ -110,9 +110,14 @@ impl Ledger {
         Ok(self.report.lock().clone())
     }
 
-    /// What has been acknowledged so far.
+    /// How much has been acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.acknowledged.lock().len()
+    }
+
+    /// The system was set back to when so much had been acknowledged.
+    pub fn forget_after(&self, acknowledged: usize) {
+        self.acknowledged.lock().truncate(acknowledged);
     }
 }
 

@@ -54,7 +54,8 @@ impl Backends {
         opened
     }
 
-    async fn try_open(settings: &Settings, program: &str) -> Result<Self, BackendError> {
+    /// Opens what is there; what an operator's command needs.
+    pub async fn connect(settings: &Settings, program: &str) -> Result<Self, BackendError> {
         let pool = postgres(settings, program).await?;
         check_schema(&pool).await?;
         let epoch = storage_postgres::epoch(&pool, Deadline::after(START_WITHIN)).await?;

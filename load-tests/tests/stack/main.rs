@@ -8,4 +8,5 @@
 
 mod faults;
 mod oracle;
+mod restore;
 mod support;

@@ -1,10 +1,14 @@
-//! The service `fan-out`, on PostgreSQL and Redis. It has no public port.
+//! The service `fan-out`, on PostgreSQL and Redis, and its operators' commands. It has no public port.
 
+mod poison;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use backends::{Backends, Running, program, require};
+use backends::{Backends, Running, require};
 use bootstrap::{Failure, Listeners, Stage, Wiring};
+use clap::Parser;
 use fan_out::{FanOut, FanOutSettings, Ports, internal_routes};
 use mimalloc::MiMalloc;
 use runtime::Settings;
@@ -12,8 +16,35 @@ use runtime::Settings;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+const EXAMPLES: &str = "\
+Examples:
+  fan-out                  serve
+  fan-out poison list      show events that were set aside, and why
+  fan-out poison replay    hand them to the workers once more";
+
+/// Writes tweets into their readers' home timelines. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "fan-out", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// File of settings (TOML). Environment variables win over it.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    command: Option<poison::Command>,
+}
+
 fn main() -> ExitCode {
-    program("fan-out", start)
+    match Arguments::try_parse() {
+        Ok(arguments) => bootstrap::run(
+            "fan-out",
+            arguments.config.as_deref(),
+            arguments.command,
+            start,
+            poison::run,
+        ),
+        Err(error) => bootstrap::print_usage(&error),
+    }
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
