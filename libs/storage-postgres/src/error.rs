@@ -62,6 +62,12 @@ impl OpenError {
         });
         if is_refusal {
             Self::LoginRefused { reason }
+        } else if reason.contains("invalid peer certificate") {
+            let what_to_do =
+                "give the authority's certificate by sslrootcert=FILE in the URL, or do without TLS by sslmode=disable";
+            Self::Unreachable {
+                reason: format!("{reason}: {what_to_do}"),
+            }
         } else {
             Self::Unreachable { reason }
         }
