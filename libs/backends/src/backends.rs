@@ -46,7 +46,7 @@ impl Backends {
         let waiting = Waiting::start(listeners)?;
         let opened = waiting
             .until(
-                async || Self::try_open(settings, program).await,
+                async || Self::connect(settings, program).await,
                 BackendError::is_transient,
             )
             .await;
