@@ -11,6 +11,7 @@ use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::ClientLike;
 use fred::types::ConnectHandle;
+use fred::types::config::Config;
 
 use crate::error::OpenError;
 use crate::options::{Parsed, RedisOptions, unresponsive_after};
@@ -29,6 +30,10 @@ impl RedisClient {
         };
         this.open().await?;
         Ok(this)
+    }
+
+    pub(crate) fn parsed(&self) -> &Parsed {
+        &self.parsed
     }
 
     /// A connection (in a cluster: one to each node) that reconnects by itself.
@@ -54,15 +59,20 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    async fn open(parsed: &Parsed) -> Result<Self, Error> {
-        let client = Client::new(
-            parsed.config.clone(),
-            Some(parsed.performance.clone()),
-            Some(parsed.connection.clone()),
-            Some(parsed.reconnect.clone()),
-        );
+    /// Connects.
+    pub(crate) async fn open(parsed: &Parsed) -> Result<Self, Error> {
+        let client = client(parsed, parsed.config.clone());
         let task = client.init().await?;
         Ok(Self { client, task })
+    }
+
+    /// Begins to connect, and goes on trying.
+    pub(crate) fn begin(parsed: &Parsed) -> Self {
+        let mut config = parsed.config.clone();
+        config.fail_fast = false;
+        let client = client(parsed, config);
+        let task = client.connect();
+        Self { client, task }
     }
 
     /// The client, connected or not.
@@ -78,6 +88,15 @@ impl Connection {
             Err(Error::new(ErrorKind::IO, "not connected"))
         }
     }
+}
+
+fn client(parsed: &Parsed, config: Config) -> Client {
+    Client::new(
+        config,
+        Some(parsed.performance.clone()),
+        Some(parsed.connection.clone()),
+        Some(parsed.reconnect.clone()),
+    )
 }
 
 impl Drop for Connection {

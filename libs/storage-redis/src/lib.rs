@@ -8,7 +8,7 @@ mod error;
 mod events;
 mod node;
 mod options;
-mod script;
+mod request;
 mod timelines;
 mod tweets;
 

@@ -1,30 +1,46 @@
-//! What is believed of the Redis behind a connection.
+//! What is believed of the Redis behind the connections, and to which of its nodes commands go.
 //!
-//! A node that was restarted may have come back without its latest writes, with an older file, or with nothing; one that
-//! has become a primary may lack what the primary before it had acknowledged. So each life of a node has a generation,
-//! which stands in the durable store ([`Generations`]) and in every key. A process learns it by asking the node who it is
-//! and then the store; that is believed for [`HOLDS`], counted from when it was asked, and never across a new connection:
-//! before anything is sent over one the generation is confirmed anew, and the answer of a command whose connection was
-//! made anew meanwhile is not used.
+//! A server that was restarted may have come back without its latest writes, with an older file, or with nothing; one that
+//! has become a primary may lack what the primary before it had acknowledged. So each life of a server has a generation,
+//! which stands in the durable store ([`Generations`]) and in every key: what an earlier life was given is not found.
+//!
+//! A process learns the generation by asking the server who it is, and then the store. Three rules make that safe:
+//!
+//! - It is believed for [`HOLDS`], counted from when it was asked for. An answer that comes later counts only if the
+//!   generation is confirmed once more and is the same: the process may have been stopped while it waited.
+//! - It is never believed across a new connection: there, before anything else counts, the server is asked over that
+//!   connection. An answer counts only if its connection was the same before and after. (A connection that is led to
+//!   another server, by a name that has moved, is a new one.)
+//! - A server that is a replica is not used.
+//!
+//! Two servers that take themselves for the same primary make each other's generations old, again and again: nothing is
+//! found in either, which costs time and no answer.
+//!
+//! In a cluster each node has its own generation. A slot that moves takes its keys with it, but they carry the generation
+//! of the node that it came from, and count as absent; a node that is given a slot of another begins a new life, so that
+//! nothing of an earlier stay is found. Commands go to a node by connections of their own; where it answers that a slot has
+//! moved, it has not done the command, which goes to the right one.
+
+mod identity;
+mod link;
+mod member;
+mod topology;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use fred::clients::Client;
 use fred::error::Error;
-use fred::interfaces::{ClientLike, EventInterface};
-use fred::types::InfoKind;
-use fred::types::config::Server;
-use model::Generation;
-use parking_lot::Mutex;
+use fred::types::Value;
+use futures::future::{join_all, try_join_all};
 use storage::{Deadline, Generations, StoreError};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::TryRecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Connection, RedisClient};
+use self::link::Link;
+pub(crate) use self::member::{Confirmed, Member};
+use self::topology::Topology;
+use crate::client::RedisClient;
 use crate::error::{OpenError, store_error};
+use crate::request::Request;
 
 /// How long a confirmation holds, counted from when it was asked for.
 pub const HOLDS: Duration = Duration::from_millis(500);
@@ -33,204 +49,248 @@ const STORE: &str = "Redis";
 const BETWEEN_CONFIRMATIONS: Duration = Duration::from_millis(150);
 const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 
+/// A cluster is looked at every so many confirmations, and whenever something of it cannot be reached.
+const LOOK_EVERY: u32 = 20;
+
+/// How often a command follows a slot that moves.
+const REDIRECTIONS: usize = 4;
+
 /// A Redis, single or cluster, whose present life is known.
 pub struct RedisNode {
-    name: String,
-    connections: Vec<Watched>,
-    next: AtomicUsize,
-    generations: Arc<dyn Generations>,
-    confirmed: Mutex<Option<Confirmed>>,
-    /// One asks for all.
-    confirming: tokio::sync::Mutex<()>,
+    servers: Servers,
 }
 
-/// What was confirmed, and when it was asked for.
-#[derive(Debug, Clone, Copy)]
-struct Confirmed {
-    generation: Generation,
-    asked: Instant,
-}
-
-/// A connection, which has another life after each reconnect.
-struct Watched {
-    connection: Connection,
-    life: Mutex<Life>,
-}
-
-struct Life {
-    reconnects: Receiver<Server>,
-    number: u64,
-    /// It began before then.
-    since: Instant,
-}
-
-impl Watched {
-    fn new(connection: Connection) -> Self {
-        let life = Life {
-            reconnects: connection.client().reconnect_rx(),
-            number: 0,
-            since: Instant::now(),
-        };
-        Self {
-            connection,
-            life: Mutex::new(life),
-        }
-    }
-
-    /// Which life it is in, and since when at the latest. A new connection is told of before anything is sent over it.
-    fn life(&self) -> (u64, Instant) {
-        let life = &mut *self.life.lock();
-        loop {
-            match life.reconnects.try_recv() {
-                Ok(_) | Err(TryRecvError::Lagged(_)) => {
-                    life.number += 1;
-                    life.since = Instant::now();
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return (life.number, life.since),
-            }
-        }
-    }
+enum Servers {
+    One(Arc<Member>),
+    Cluster(Box<Topology>),
 }
 
 impl RedisNode {
-    /// Connects `connections` times. [`RedisNode::run`] keeps fresh what is believed.
+    /// Connects `connections` times to each server. [`RedisNode::run`] keeps fresh what is believed.
     pub async fn connect(
         redis: &RedisClient,
         connections: usize,
         generations: Arc<dyn Generations>,
     ) -> Result<Arc<Self>, OpenError> {
-        let mut watched = Vec::new();
-        for _ in 0..connections.max(1) {
-            watched.push(Watched::new(redis.open().await?));
-        }
-        let server = &watched[0].connection.client().client_config().server;
-        let mut hosts: Vec<String> = server.hosts().iter().map(ToString::to_string).collect();
-        hosts.sort_unstable();
-        Ok(Arc::new(Self {
-            name: hosts.join(","),
-            connections: watched,
-            next: AtomicUsize::new(0),
-            generations,
-            confirmed: Mutex::new(None),
-            confirming: tokio::sync::Mutex::new(()),
-        }))
+        let (parsed, connections) = (redis.parsed(), connections.max(1));
+        let servers = if parsed.config.server.is_clustered() {
+            Servers::Cluster(Box::new(Topology::new(parsed, connections, generations).await?))
+        } else {
+            let links = try_join_all((0..connections).map(|_| Link::open(parsed))).await?;
+            Servers::One(Arc::new(Member::new(links, false, generations)))
+        };
+        Ok(Arc::new(Self { servers }))
     }
 
-    /// Whether keys are spread over several nodes.
-    pub(crate) fn is_clustered(&self) -> bool {
-        self.connections[0].connection.client().is_clustered()
+    /// Whether keys are spread over several servers.
+    pub(crate) const fn is_clustered(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
     }
 
     /// Confirms again and again, until `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let mut round = 0_u32;
         loop {
-            let confirmed = self.confirm(Instant::now(), Deadline::after(CONFIRM_WITHIN)).await;
-            if let Err(error) = confirmed {
-                tracing::debug!(%error, "the generation of Redis is not confirmed");
-            }
             let pause = tokio::time::sleep(BETWEEN_CONFIRMATIONS);
+            let is_well = self.confirm_all().await;
+            round = round.wrapping_add(1);
+            if let Servers::Cluster(topology) = &self.servers
+                && (!is_well || round.is_multiple_of(LOOK_EVERY))
+                && let Err(error) = topology.look().await
+            {
+                tracing::debug!(%error, "the cluster does not tell who has which slots");
+            }
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
         }
     }
 
-    /// Runs commands under the present generation, over one connection, and answers only what may be believed.
-    pub(crate) async fn ask<T>(
+    async fn confirm_all(&self) -> bool {
+        let members = self.members();
+        let confirmations = members.iter().map(async |member| {
+            let confirmed = member.confirm_any(Deadline::after(CONFIRM_WITHIN)).await;
+            confirmed
+                .inspect_err(|error| tracing::debug!(%error, "the generation of Redis is not confirmed"))
+                .is_ok()
+        });
+        join_all(confirmations)
+            .await
+            .into_iter()
+            .all(|is_confirmed| is_confirmed)
+    }
+
+    /// All servers.
+    pub(crate) fn members(&self) -> Vec<Arc<Member>> {
+        match &self.servers {
+            Servers::One(member) => vec![Arc::clone(member)],
+            Servers::Cluster(topology) => topology.members(),
+        }
+    }
+
+    /// Sends a request for keys with this hash tag, wherever they are.
+    pub(crate) async fn ask(
         &self,
+        tag: u64,
         deadline: Deadline,
-        commands: impl AsyncFnOnce(&Client, Generation) -> Result<T, Error>,
-    ) -> Result<T, StoreError> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
-        let watched = &self.connections[at];
-        let failed = |error| store_error(STORE, error);
-        let client = watched.connection.connected().map_err(failed)?;
-        let (life, since) = watched.life();
-        let generation = match self.believed(since) {
-            Some(generation) => generation,
-            None => self.confirm(since, deadline).await?,
+        request: impl Fn(&Confirmed) -> Request,
+    ) -> Result<Answer, StoreError> {
+        let mut answers = self
+            .ask_each(&[tag], deadline, |_, confirmed| request(confirmed))
+            .await?;
+        Ok(answers.pop().expect("there is an answer for each request"))
+    }
+
+    /// Sends a request for each tag; the answers, in order.
+    pub(crate) async fn ask_each(
+        &self,
+        tags: &[u64],
+        deadline: Deadline,
+        request: impl Fn(usize, &Confirmed) -> Request,
+    ) -> Result<Vec<Answer>, StoreError> {
+        let mut answers: Vec<Option<Answer>> = tags.iter().map(|_| None).collect();
+        let mut places: Vec<usize> = (0..tags.len()).collect();
+        for _ in 0..=REDIRECTIONS {
+            let asking = self
+                .by_owner(&places, tags)?
+                .into_iter()
+                .map(|(member, places)| self.ask_member(member, places, deadline, &request));
+            let mut moved = Vec::new();
+            for (place, answer) in try_join_all(asking).await?.into_iter().flatten() {
+                match answer {
+                    Some(answer) => answers[place] = Some(answer),
+                    None => moved.push(place),
+                }
+            }
+            if moved.is_empty() {
+                return Ok(answers.into_iter().flatten().collect());
+            }
+            places = moved;
+            self.look().await?;
+        }
+        Err(StoreError::unavailable(STORE, "slots of the cluster are moving about"))
+    }
+
+    fn by_owner(&self, places: &[usize], tags: &[u64]) -> Result<Vec<Share>, StoreError> {
+        let topology = match &self.servers {
+            Servers::One(_) if places.is_empty() => return Ok(Vec::new()),
+            Servers::One(member) => return Ok(vec![(Arc::clone(member), places.to_vec())]),
+            Servers::Cluster(topology) => topology,
         };
-        let asking = tokio::time::timeout_at(deadline.instant().into(), commands(client, generation));
-        let answer = match asking.await {
-            Ok(answer) => answer.map_err(failed),
-            Err(_) => Err(StoreError::Timeout { store: STORE }),
+        let mut by_owner: Vec<Share> = Vec::new();
+        for place in places {
+            let owner = topology.owner(slot(tags[*place])).map_err(failed)?;
+            match by_owner.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &owner)) {
+                Some((_, places)) => places.push(*place),
+                None => by_owner.push((owner, vec![*place])),
+            }
+        }
+        Ok(by_owner)
+    }
+
+    /// What a member answers for these places; nothing for what it does not have any more.
+    async fn ask_member(
+        &self,
+        member: Arc<Member>,
+        places: Vec<usize>,
+        deadline: Deadline,
+        request: &impl Fn(usize, &Confirmed) -> Request,
+    ) -> Result<Vec<(usize, Option<Answer>)>, StoreError> {
+        let requests = |confirmed: &Confirmed| places.iter().map(|place| request(*place, confirmed)).collect();
+        let (answers, confirmed) = member.ask(deadline, requests).await?;
+        let mut told = Vec::with_capacity(places.len());
+        for (place, answer) in places.into_iter().zip(answers) {
+            let value = match answer {
+                Ok(value) => Some(value),
+                Err(error) => match Redirection::of(&error) {
+                    Some(Redirection::Moved) => None,
+                    Some(Redirection::Ask(address)) => {
+                        let request = request(place, &confirmed);
+                        Some(self.ask_next(&address, &request, deadline).await?)
+                    }
+                    None => return Err(failed(error)),
+                },
+            };
+            let server_ms = confirmed.server_ms;
+            told.push((place, value.map(|value| Answer { value, server_ms })));
+        }
+        Ok(told)
+    }
+
+    /// Asks the node that takes over a slot, by the keys of the one that it takes it from.
+    async fn ask_next(&self, address: &str, request: &Request, deadline: Deadline) -> Result<Value, StoreError> {
+        let Servers::Cluster(topology) = &self.servers else {
+            return Err(StoreError::unavailable(
+                STORE,
+                "a server that stands alone speaks of slots",
+            ));
         };
-        if watched.life().0 == life {
-            answer
-        } else {
-            Err(StoreError::unavailable(STORE, "the connection was made anew meanwhile"))
-        }
+        let member = topology.member_at(address).await.map_err(failed)?;
+        member.ask_for_slot(deadline, request).await?.map_err(failed)
     }
 
-    /// The generation, by a confirmation that still holds and was asked for after `since`.
-    fn believed(&self, since: Instant) -> Option<Generation> {
-        let confirmed = (*self.confirmed.lock())?;
-        (confirmed.asked > since && confirmed.asked.elapsed() < HOLDS).then_some(confirmed.generation)
-    }
-
-    async fn confirm(&self, since: Instant, deadline: Deadline) -> Result<Generation, StoreError> {
-        let timeout = |_| StoreError::Timeout { store: STORE };
-        let waiting = tokio::time::timeout_at(deadline.instant().into(), self.confirming.lock());
-        let _one = waiting.await.map_err(timeout)?;
-        if let Some(generation) = self.believed(since) {
-            return Ok(generation);
+    async fn look(&self) -> Result<(), StoreError> {
+        match &self.servers {
+            Servers::One(_) => Err(StoreError::unavailable(STORE, "it has become part of a cluster")),
+            Servers::Cluster(topology) => topology.look().await.map_err(failed),
         }
-        let asked = Instant::now();
-        let incarnation = tokio::time::timeout_at(deadline.instant().into(), self.incarnation());
-        let incarnation = incarnation.await.map_err(timeout)?;
-        let incarnation = incarnation.map_err(|error| store_error(STORE, error))?;
-        let generation = self.generations.current(&self.name, &incarnation, deadline).await?;
-        let known = self.confirmed.lock().replace(Confirmed { generation, asked });
-        if known.is_some_and(|known| known.generation != generation) {
-            tracing::warn!(%generation, "Redis has another life: what it held before counts as absent");
-        }
-        Ok(generation)
-    }
-
-    /// Who the node is at present. A cluster is one node here: whatever happens to one of its primaries counts for all
-    /// that is cached.
-    async fn incarnation(&self) -> Result<String, Error> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
-        let client = self.connections[at].connection.connected()?;
-        if !client.is_clustered() {
-            let server: String = client.info(Some(InfoKind::Server)).await?;
-            let replication: String = client.info(Some(InfoKind::Replication)).await?;
-            return Ok(life_of(&server, &replication));
-        }
-        let mut lives = Vec::new();
-        for server in client.active_connections() {
-            let node = client.with_cluster_node(server);
-            let server: String = node.info(Some(InfoKind::Server)).await?;
-            let replication: String = node.info(Some(InfoKind::Replication)).await?;
-            lives.push(life_of(&server, &replication));
-        }
-        lives.sort_unstable();
-        Ok(lives.join(","))
     }
 }
 
-/// What changes with each restart and each change of role.
-fn life_of(server: &str, replication: &str) -> String {
-    let field = |of: &str, name: &str| -> String {
-        let value = of.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        value.unwrap_or_default().trim().to_owned()
-    };
-    format!(
-        "{}/{}/{}",
-        field(server, "run_id"),
-        field(replication, "role"),
-        field(replication, "master_replid")
-    )
+/// A server, and which of several requests go to it.
+type Share = (Arc<Member>, Vec<usize>);
+
+/// What a server answered.
+pub(crate) struct Answer {
+    pub(crate) value: Value,
+    /// A time by the server's clock at which it was this late there, or later.
+    pub(crate) server_ms: u64,
+}
+
+/// Where a cluster says that a command belongs. It has not been done.
+enum Redirection {
+    /// To another node from now on.
+    Moved,
+    /// This once to the node at this address, which takes over the slot.
+    Ask(String),
+}
+
+impl Redirection {
+    fn of(error: &Error) -> Option<Self> {
+        let mut words = error.details().split_whitespace();
+        match (words.next()?, words.nth(1)) {
+            ("MOVED", _) => Some(Self::Moved),
+            ("ASK", Some(address)) => Some(Self::Ask(address.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// The slot of all keys with this number between braces.
+fn slot(tag: u64) -> u16 {
+    fred::util::redis_keyslot(tag.to_string().as_bytes())
+}
+
+fn failed(error: Error) -> StoreError {
+    store_error(STORE, error)
 }
 
 #[cfg(test)]
 mod tests {
+    use fred::error::ErrorKind;
+
     use super::*;
 
     #[test]
-    fn a_life_is_who_the_server_is_and_whom_it_follows() {
-        let server = "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n";
-        let replication = "# Replication\r\nrole:master\r\nmaster_replid:def\r\n";
-        assert_eq!(life_of(server, replication), "abc/master/def");
+    fn redirections_are_told_from_failures() {
+        let of = |text: &'static str| Redirection::of(&Error::new(ErrorKind::Cluster, text));
+        assert!(matches!(of("MOVED 3999 127.0.0.1:6381"), Some(Redirection::Moved)));
+        assert!(matches!(of("ASK 3999 127.0.0.1:6381"), Some(Redirection::Ask(at)) if at == "127.0.0.1:6381"));
+        assert!(of("CLUSTERDOWN The cluster is down").is_none());
+    }
+
+    #[test]
+    fn keys_lie_where_their_tag_says() {
+        assert_eq!(slot(1_234_567), fred::util::redis_keyslot(b"t{1234567}:9"));
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, TcpConfig, TlsConfig, TlsConnector,
-    UnresponsiveConfig,
+    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig, TlsConfig,
+    TlsConnector, UnresponsiveConfig,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -83,6 +83,15 @@ impl Parsed {
             },
             reconnect: reconnect_policy(options.max_reconnect_delay),
         })
+    }
+}
+
+impl Parsed {
+    /// The same for this server alone.
+    pub(crate) fn at(&self, server: Server) -> Self {
+        let mut parsed = self.clone();
+        parsed.config.server = ServerConfig::Centralized { server };
+        parsed
     }
 }
 

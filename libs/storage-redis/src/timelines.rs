@@ -1,53 +1,64 @@
-//! Home timelines: sorted lists of ids with a header, changed by scripts alone.
+//! Home timelines: two strings for each, changed by scripts alone.
 //!
-//! A timeline and its header are one list under one key, so that both change in one step: a script appends what is newer
-//! than all (nearly everything is), puts late arrivals where they belong, and drops the oldest together with the rise of
-//! the mark. A sorted list makes a read of the newest twenty a look at its tail. An id takes eight bytes and two of the
-//! list's own.
+//! The *newest part* (`t{user}:generation`) is a header of 56 bytes and then the newest 64 to 95 ids, ascending, none twice,
+//! eight bytes each. Older ids lie in *blocks* of 32 under a key of their own (`u…`), a ring: when the newest part has grown
+//! by a block, its oldest block takes the place of the oldest of all, and the mark rises in the same step. So:
 //!
-//! Keys carry the generation of the node ([`crate::node`]): what an earlier life of it wrote is not found, and a push
-//! into it finds no timeline.
+//! - a first page is one command that reads one string, header and the reader's version included;
+//! - a push looks at the last eight bytes and appends, which is nearly all that ever happens. It is done for many followers
+//!   by one script. What is not newer than all (a late arrival, a repetition, a timeline with a build under way or with
+//!   none) takes the careful way, in the same script: there is no moment between a check and its write, and a process that
+//!   is stopped has either sent the script or not;
+//! - an entry takes nine and a half bytes at 800 entries; `benches/layout` compares this with the other layouts.
+//!
+//! What a build collects lies under a third key (`b…`) until it is installed or has waited too long. A part can get lost
+//! without the others (a server that evicts): without blocks the newest part is complete from its first id on, without what
+//! it collected a build is not installed, and without its newest part there is no timeline.
+//!
+//! Keys carry the generation of the server ([`crate::node`]): what an earlier life of it was given is not found, and a push
+//! finds no timeline there. What is not found any more goes when nobody has read it for long enough.
+//!
+//! The reader's last change (`ActorVersions`) stands in the header, also where there is no timeline. A number that is
+//! announced while nothing is there is not trusted at once: an older announcement may have been under way while the newest
+//! was lost.
+
+mod header;
+mod scripts;
+mod stats;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fred::clients::Client;
-use fred::error::{Error, ErrorKind};
-use fred::interfaces::{KeysInterface, ListInterface, MemoryInterface};
 use fred::types::Value;
-use fred::types::scan::Scanner;
-use futures::TryStreamExt;
 use futures::future::try_join_all;
-use model::{ActorVersion, BuildId, Coverage, Generation, TweetId, UserId};
+use model::{ActorVersion, BuildId, TweetId, UserId};
 use storage::{
     ActorVersions, BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineSlice, TimelineStats,
     TimelineStore,
 };
 
-use crate::node::RedisNode;
-use crate::script::LuaScript;
+use self::header::{Newest, parse_page};
+use self::scripts::{Scripts, Shape, bytes, count, key, sequence, sorted_sequence};
+use crate::node::{Confirmed, Member, RedisNode};
+use crate::request::Request;
 
-/// Followers that one script handles at most; in a cluster it is one, since keys of several may lie on several nodes.
+const STORE: &str = "home timelines";
+
+/// Followers that one script handles: it keeps a server for about a quarter of a millisecond.
 const FOLLOWERS_AT_ONCE: usize = 64;
 
 /// A build that has not been installed by then never is.
-const BUILD_KEPT: Duration = Duration::from_mins(10);
+const BUILD_COLLECTS: Duration = Duration::from_mins(10);
 
-/// One read of so many makes the timeline live longer.
-const REFRESHED_ONE_IN: u64 = 4;
-
-/// Windows from this size on are trimmed a sixteenth at a time.
-const SLACK_FROM: usize = 100;
-
-const HEADER_BYTES: usize = 25;
+/// A timeline that is read has its life prolonged when this part of it has passed.
+const PROLONGED_AFTER: u32 = 30;
 
 /// How home timelines are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct RedisTimelineOptions {
-    /// Ids that a timeline keeps.
+    /// Ids that a timeline keeps. It may keep up to 63 more.
     pub window: usize,
     /// How long a timeline that nobody reads is kept.
     pub idle: Duration,
@@ -56,62 +67,9 @@ pub struct RedisTimelineOptions {
 /// Home timelines on Redis.
 pub struct RedisTimelines {
     redis: Arc<RedisNode>,
-    options: RedisTimelineOptions,
+    shape: Shape,
+    idle: Duration,
     scripts: Scripts,
-    reads: AtomicU64,
-}
-
-struct Scripts {
-    push: LuaScript,
-    read: LuaScript,
-    begin_build: LuaScript,
-    install: LuaScript,
-    backfill: LuaScript,
-    announce: LuaScript,
-}
-
-impl Scripts {
-    fn new() -> Self {
-        let script = |source: &str| LuaScript::new(&[include_str!("timelines/lists.lua"), source]);
-        Self {
-            push: script(include_str!("timelines/push.lua")),
-            read: script(include_str!("timelines/read.lua")),
-            begin_build: script(include_str!("timelines/begin_build.lua")),
-            install: script(include_str!("timelines/install.lua")),
-            backfill: script(include_str!("timelines/backfill.lua")),
-            announce: script(include_str!("timelines/announce.lua")),
-        }
-    }
-}
-
-fn timeline(user: UserId, generation: Generation) -> String {
-    format!("t:{{{user}}}:{generation}")
-}
-
-fn building(user: UserId, generation: Generation) -> String {
-    format!("b:{{{user}}}:{generation}")
-}
-
-fn version(user: UserId, generation: Generation) -> String {
-    format!("v:{{{user}}}:{generation}")
-}
-
-fn bytes(number: u64) -> Value {
-    Value::Bytes(Bytes::copy_from_slice(&number.to_be_bytes()))
-}
-
-fn blob<'a>(ids: impl Iterator<Item = &'a TweetId>) -> Value {
-    let bytes: Vec<u8> = ids.flat_map(|id| id.get().to_be_bytes()).collect();
-    Value::Bytes(bytes.into())
-}
-
-fn millis(duration: Duration) -> Value {
-    Value::Integer(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn count(number: usize) -> Value {
-    // No list is longer than 2^31.
-    Value::Integer(i64::try_from(number.min(1 << 31)).unwrap_or(i64::MAX))
 }
 
 impl RedisTimelines {
@@ -119,57 +77,129 @@ impl RedisTimelines {
     pub fn new(redis: Arc<RedisNode>, options: RedisTimelineOptions) -> Arc<Self> {
         Arc::new(Self {
             redis,
-            options,
+            shape: Shape::of_window(options.window),
+            idle: options.idle,
             scripts: Scripts::new(),
-            reads: AtomicU64::new(0),
         })
     }
 
-    const fn slack(&self) -> usize {
-        if self.options.window < SLACK_FROM {
-            0
-        } else {
-            self.options.window / 16
+    /// As [`RedisTimelines::new`], with a newest part of another size, so that tests with a few ids reach the blocks.
+    #[doc(hidden)]
+    pub fn with_newest_part(redis: Arc<RedisNode>, options: RedisTimelineOptions, newest: usize) -> Arc<Self> {
+        Arc::new(Self {
+            redis,
+            shape: Shape::new(options.window, newest),
+            idle: options.idle,
+            scripts: Scripts::new(),
+        })
+    }
+
+    fn idle_ms(&self) -> Value {
+        millis(self.idle)
+    }
+
+    fn push_request(&self, followers: &[(UserId, &[TweetId])], confirmed: &Confirmed) -> Request {
+        let keys = followers
+            .iter()
+            .map(|(user, _)| key(*user, confirmed.generation))
+            .collect();
+        let ids = followers.iter().map(|(_, ids)| sequence(ids));
+        Request::script(&self.scripts.push, keys, ids.chain(self.shape.arguments()).collect())
+    }
+
+    /// All followers of one server that stands alone, in scripts of many.
+    async fn push_at_once(
+        &self,
+        member: &Member,
+        followers: &[(UserId, &[TweetId])],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, StoreError> {
+        let chunks = followers.chunks(FOLLOWERS_AT_ONCE);
+        let (answers, _) = member
+            .ask(deadline, |confirmed| {
+                chunks.map(|chunk| self.push_request(chunk, confirmed)).collect()
+            })
+            .await?;
+        let mut exist = Vec::with_capacity(followers.len());
+        for answer in answers {
+            exist.extend(flags(answer.map_err(|error| crate::error::store_error(STORE, error))?)?);
+        }
+        Ok(exist)
+    }
+
+    /// In a cluster the keys of a script lie in one slot: a script for each follower, all sent at once.
+    async fn push_each(&self, followers: &[(UserId, &[TweetId])], deadline: Deadline) -> Result<Vec<bool>, StoreError> {
+        let tags: Vec<u64> = followers.iter().map(|(user, _)| user.get()).collect();
+        let request = |at: usize, confirmed: &Confirmed| self.push_request(&followers[at..=at], confirmed);
+        let answers = self.redis.ask_each(&tags, deadline, request).await?;
+        let exist: Result<Vec<Vec<bool>>, StoreError> = answers.into_iter().map(|answer| flags(answer.value)).collect();
+        Ok(exist?.concat())
+    }
+
+    /// Runs a script on a timeline; whether it did what it is for.
+    async fn change(
+        &self,
+        user: UserId,
+        deadline: Deadline,
+        request: impl Fn(Vec<Value>) -> Request,
+    ) -> Result<bool, StoreError> {
+        let answer = self
+            .redis
+            .ask(user.get(), deadline, |confirmed| {
+                request(vec![key(user, confirmed.generation)])
+            })
+            .await?;
+        Ok(answer.value.as_u64() == Some(1))
+    }
+
+    /// Prolongs the life of a timeline that is read. Where that fails, the next read does it.
+    async fn prolong(&self, user: UserId, touched_s: u64, server_ms: u64, deadline: Deadline) {
+        let now_s = server_ms / 1_000;
+        if touched_s + (self.idle / PROLONGED_AFTER).as_secs() > now_s {
+            return;
+        }
+        let arguments = vec![Value::from(now_s.to_string()), self.idle_ms()];
+        let touched = self.change(user, deadline, |keys| {
+            Request::script(&self.scripts.touch, keys, arguments.clone())
+        });
+        if let Err(error) = touched.await {
+            tracing::debug!(%user, %error, "a timeline that is read was not prolonged");
         }
     }
 
-    async fn push_some(&self, followers: &[(UserId, &[TweetId])], deadline: Deadline) -> Result<Vec<bool>, StoreError> {
-        let ids: Vec<Value> = followers.iter().map(|(_, ids)| blob(ids.iter())).collect();
-        let answer = self.redis.ask(deadline, async |client, generation| {
-            let mut keys = Vec::with_capacity(followers.len() * 2);
-            for (follower, _) in followers {
-                keys.push(timeline(*follower, generation));
-                keys.push(building(*follower, generation));
-            }
-            let mut arguments = vec![count(self.options.window), count(self.slack())];
-            arguments.extend(ids);
-            self.scripts.push.run(client, keys, arguments).await
-        });
-        let answers: Vec<i64> = answer.await?.convert().map_err(|error| unreadable(&error))?;
-        Ok(answers.into_iter().map(|exists| exists == 1).collect())
-    }
-
-    async fn flag(
+    /// Any page, by a script that looks through the blocks.
+    async fn read_page(
         &self,
+        user: UserId,
+        below: TweetId,
+        limit: usize,
         deadline: Deadline,
-        commands: impl AsyncFnOnce(&Client, Generation) -> Result<Value, Error>,
-    ) -> Result<bool, StoreError> {
-        let answer = self.redis.ask(deadline, commands).await?;
-        Ok(answer.as_i64() == Some(1))
+    ) -> Result<StoredTimeline, StoreError> {
+        let answer = self.redis.ask(user.get(), deadline, |confirmed| {
+            let keys = vec![key(user, confirmed.generation)];
+            Request::script(&self.scripts.page, keys, vec![bytes(below.get()), count(limit)])
+        });
+        let answer = answer.await?;
+        let Some(page) = found(answer.value)? else {
+            return Ok(StoredTimeline::default());
+        };
+        let (page, more) = parse_page(&page)?;
+        Ok(stored(page, answer.server_ms, usize::MAX, more))
     }
 }
 
 #[async_trait]
 impl TimelineStore for RedisTimelines {
     async fn push(&self, batch: &PushBatch, deadline: Deadline) -> Result<Vec<bool>, StoreError> {
-        let at_once = if self.redis.is_clustered() {
-            1
-        } else {
-            FOLLOWERS_AT_ONCE
-        };
         let followers: Vec<(UserId, &[TweetId])> = batch.iter().collect();
-        let pushes = followers.chunks(at_once).map(|some| self.push_some(some, deadline));
-        Ok(try_join_all(pushes).await?.concat())
+        if self.redis.is_clustered() {
+            return self.push_each(&followers, deadline).await;
+        }
+        let mut exist = Vec::with_capacity(followers.len());
+        for member in self.redis.members() {
+            exist = self.push_at_once(&member, &followers, deadline).await?;
+        }
+        Ok(exist)
     }
 
     async fn read(
@@ -179,45 +209,45 @@ impl TimelineStore for RedisTimelines {
         limit: usize,
         deadline: Deadline,
     ) -> Result<StoredTimeline, StoreError> {
-        let refreshed = self
-            .reads
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(REFRESHED_ONE_IN);
-        let answer = self.redis.ask(deadline, async |client, generation| {
-            let keys = vec![timeline(user, generation), version(user, generation)];
-            let mut arguments = vec![bytes(below.get()), count(limit)];
-            if refreshed {
-                arguments.push(millis(self.options.idle));
-            }
-            self.scripts.read.run(client, keys, arguments).await
-        });
-        stored(answer.await?)
+        if below < TweetId::MAX || limit > self.shape.newest {
+            return self.read_page(user, below, limit, deadline).await;
+        }
+        let (answer, server_ms) = self.newest(user, deadline).await?;
+        let Some(newest) = answer else {
+            return Ok(StoredTimeline::default());
+        };
+        self.prolong(user, newest.touched_s(), server_ms, deadline).await;
+        let (there, below_there) = (newest.ids().len(), newest.ids_below());
+        if there < limit && below_there > 0 {
+            // Another shape wrote it.
+            return self.read_page(user, below, limit, deadline).await;
+        }
+        Ok(stored(newest, server_ms, limit, there > limit || below_there > 0))
     }
 
     async fn begin_build(&self, user: UserId, deadline: Deadline) -> Result<BuildTicket, StoreError> {
         let build = BuildId(rand::random::<u64>() >> 1);
-        self.flag(deadline, async |client, generation| {
-            let keys = vec![building(user, generation)];
-            let arguments = vec![bytes(build.0), millis(BUILD_KEPT)];
-            self.scripts.begin_build.run(client, keys, arguments).await
+        self.change(user, deadline, |keys| {
+            let arguments = vec![bytes(build.0), millis(BUILD_COLLECTS), self.idle_ms()];
+            Request::script(&self.scripts.begin_build, keys, arguments)
         })
         .await?;
         Ok(BuildTicket { build, user })
     }
 
     async fn install(&self, ticket: BuildTicket, built: Built, deadline: Deadline) -> Result<bool, StoreError> {
-        let BuildTicket { build, user } = ticket;
-        self.flag(deadline, async |client, generation| {
-            let keys = vec![timeline(user, generation), building(user, generation)];
-            let arguments = vec![
-                bytes(build.0),
-                bytes(built.coverage.complete_from.get()),
+        let complete_from = built.coverage.complete_from.get();
+        let ids = sorted_sequence(&built.ids);
+        self.change(ticket.user, deadline, |keys| {
+            let mut arguments = vec![
+                bytes(ticket.build.0),
+                ids.clone(),
+                bytes(complete_from.saturating_sub(1)),
+                Value::from(i64::from(complete_from == 0)),
                 bytes(built.coverage.holds.0),
-                count(self.options.window),
-                millis(self.options.idle),
-                blob(built.ids.iter()),
             ];
-            self.scripts.install.run(client, keys, arguments).await
+            arguments.extend(self.shape.arguments());
+            Request::script(&self.scripts.install, keys, arguments)
         })
         .await
     }
@@ -230,115 +260,90 @@ impl TimelineStore for RedisTimelines {
         holds: ActorVersion,
         deadline: Deadline,
     ) -> Result<bool, StoreError> {
-        self.flag(deadline, async |client, generation| {
-            let keys = vec![timeline(user, generation)];
-            let window = count(self.options.window + self.slack());
-            let arguments = vec![bytes(held.0), bytes(holds.0), window, blob(ids.iter())];
-            self.scripts.backfill.run(client, keys, arguments).await
+        let ids = sorted_sequence(ids);
+        self.change(user, deadline, |keys| {
+            let mut arguments = vec![ids.clone(), bytes(held.0), bytes(holds.0)];
+            arguments.extend(self.shape.arguments());
+            Request::script(&self.scripts.backfill, keys, arguments)
         })
         .await
     }
 
     async fn remove(&self, users: &[UserId], deadline: Deadline) -> Result<(), StoreError> {
-        let removals = users.iter().map(|user| {
-            self.redis.ask(deadline, async |client, generation| {
-                let keys = vec![timeline(*user, generation), building(*user, generation)];
-                client.del::<(), _>(keys).await
-            })
-        });
-        try_join_all(removals).await?;
-        Ok(())
+        let tags: Vec<u64> = users.iter().map(|user| user.get()).collect();
+        let request = |at: usize, confirmed: &Confirmed| {
+            Request::script(
+                &self.scripts.remove,
+                vec![key(users[at], confirmed.generation)],
+                Vec::new(),
+            )
+        };
+        self.redis.ask_each(&tags, deadline, request).await.map(|_| ())
     }
 
-    /// Looks at every key: for operators, and not often.
+    /// Looks at keys one by one: for operators, and not often. Beyond a hundred thousand keys it looks at a sample.
     async fn stats(&self) -> Result<TimelineStats, StoreError> {
         let deadline = Deadline::after(Duration::from_mins(1));
-        self.redis
-            .ask(deadline, async |client, generation| stats(client, generation).await)
-            .await
+        let members = self.redis.members();
+        let all = try_join_all(members.iter().map(|member| stats::of_member(member, deadline))).await?;
+        Ok(all
+            .into_iter()
+            .fold(TimelineStats::default(), |sum, one| TimelineStats {
+                timelines: sum.timelines + one.timelines,
+                entries: sum.entries + one.entries,
+                bytes: sum.bytes + one.bytes,
+            }))
+    }
+}
+
+impl RedisTimelines {
+    /// The newest part, and a time of the server at which it was there.
+    async fn newest(&self, user: UserId, deadline: Deadline) -> Result<(Option<Newest>, u64), StoreError> {
+        let answer = self.redis.ask(user.get(), deadline, |confirmed| {
+            Request::new("GET", vec![key(user, confirmed.generation)])
+        });
+        let answer = answer.await?;
+        let newest = found(answer.value)?.map(|bytes| Newest::parse(&bytes)).transpose()?;
+        Ok((newest, answer.server_ms))
     }
 }
 
 #[async_trait]
 impl ActorVersions for RedisTimelines {
-    async fn announce(&self, user: UserId, announced: ActorVersion, deadline: Deadline) -> Result<(), StoreError> {
-        self.flag(deadline, async |client, generation| {
-            let keys = vec![version(user, generation)];
-            let arguments = vec![bytes(announced.0), millis(self.options.idle)];
-            self.scripts.announce.run(client, keys, arguments).await
+    async fn announce(&self, user: UserId, version: ActorVersion, deadline: Deadline) -> Result<(), StoreError> {
+        self.change(user, deadline, |keys| {
+            let arguments = vec![bytes(version.0), self.idle_ms()];
+            Request::script(&self.scripts.announce, keys, arguments)
         })
-        .await?;
-        Ok(())
+        .await
+        .map(|_| ())
     }
 }
 
-async fn stats(client: &Client, generation: Generation) -> Result<TimelineStats, Error> {
-    let mut stats = TimelineStats::default();
-    for kind in ["t", "b"] {
-        let mut pages = Box::pin(client.scan(format!("{kind}:*:{generation}"), Some(1_000), None));
-        while let Some(mut page) = pages.try_next().await? {
-            for key in page.take_results().unwrap_or_default() {
-                let length: u64 = client.llen(&key).await?;
-                let bytes: Option<u64> = client.memory_usage(&key, Some(0)).await?;
-                stats.timelines += 1;
-                stats.entries += length.saturating_sub(1);
-                stats.bytes += bytes.unwrap_or_default();
-            }
-            page.next();
-        }
-    }
-    Ok(stats)
+/// The newest `limit` of what was read.
+fn stored(newest: Newest, server_ms: u64, limit: usize, more: bool) -> StoredTimeline {
+    let actor_version = newest.actor_version(server_ms);
+    let slice = newest.is_built().then(|| TimelineSlice {
+        coverage: newest.coverage(),
+        ids: newest.into_ids().into_iter().rev().take(limit).collect(),
+        more,
+    });
+    StoredTimeline { actor_version, slice }
 }
 
-/// What the read script answers.
-fn stored(answer: Value) -> Result<StoredTimeline, StoreError> {
-    type Answer = (Option<Bytes>, Option<Bytes>, i64, Option<Bytes>);
-    let mut parts = answer.into_array();
-    parts.resize(4, Value::Null);
-    let (version, header, more, ids): Answer = Value::Array(parts).convert().map_err(|error| unreadable(&error))?;
-    let actor_version = version.as_deref().map(number).transpose()?.map(ActorVersion);
-    let Some(header) = header else {
-        return Ok(StoredTimeline {
-            actor_version,
-            slice: None,
-        });
-    };
-    if header.len() != HEADER_BYTES || header[0] != 1 {
-        // Of a build that writes another form; it is built anew.
-        return Ok(StoredTimeline {
-            actor_version,
-            slice: None,
-        });
-    }
-    let coverage = Coverage {
-        complete_from: TweetId::new(number(&header[1..9])?),
-        holds: ActorVersion(number(&header[9..17])?),
-    };
-    let ids: Result<Vec<TweetId>, StoreError> = ids
-        .unwrap_or_default()
-        .rchunks_exact(8)
-        .map(|id| number(id).map(TweetId::new))
-        .collect();
-    Ok(StoredTimeline {
-        actor_version,
-        slice: Some(TimelineSlice {
-            ids: ids?,
-            more: more == 1,
-            coverage,
-        }),
+/// What a script for several timelines answers: a digit for each.
+fn flags(answer: Value) -> Result<Vec<bool>, StoreError> {
+    let digits = found(answer)?.unwrap_or_default();
+    Ok(digits.iter().map(|digit| *digit == b'1').collect())
+}
+
+fn found(answer: Value) -> Result<Option<Bytes>, StoreError> {
+    answer.convert().map_err(|error| StoreError::Corrupt {
+        store: STORE,
+        what: error.to_string(),
     })
 }
 
-fn number(bytes: &[u8]) -> Result<u64, StoreError> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| unreadable(&Error::new(ErrorKind::Parse, "a number of another length")))?;
-    Ok(u64::from_be_bytes(bytes))
-}
-
-fn unreadable(error: &Error) -> StoreError {
-    StoreError::Corrupt {
-        store: "home timelines",
-        what: error.to_string(),
-    }
+fn millis(duration: Duration) -> Value {
+    Value::Integer(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }

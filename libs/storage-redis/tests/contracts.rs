@@ -53,6 +53,21 @@ impl TimelineBackend for Redis {
     }
 }
 
+/// Timelines whose newest part is tiny, so that few ids reach the blocks below it.
+struct TinyParts(Redis);
+
+async fn tiny_parts() -> Option<TinyParts> {
+    redis().await.map(TinyParts)
+}
+
+impl TimelineBackend for TinyParts {
+    async fn fresh(&self, window: usize) -> Arc<dyn TimelineStore> {
+        let idle = Duration::from_mins(5);
+        let options = RedisTimelineOptions { window, idle };
+        RedisTimelines::with_newest_part(self.0.node().await, options, 2)
+    }
+}
+
 impl CacheBackend for Redis {
     async fn fresh(&self, _capacity_bytes: u64) -> Arc<dyn TweetCache> {
         RedisTweets::new(self.node().await)
@@ -63,6 +78,12 @@ mod timelines {
     use super::redis;
 
     storage_testsuite::timeline_store_contract!(redis);
+}
+
+mod timelines_of_tiny_parts {
+    use super::tiny_parts;
+
+    storage_testsuite::timeline_store_contract!(tiny_parts);
 }
 
 mod tweets {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use model::{ActorVersion, Coverage, TweetId, UserId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use storage::{BuildTicket, Built, PushBatch, TimelineStore};
+use storage::{BuildTicket, Built, PushBatch, TimelineSlice, TimelineStore};
 
 use super::TimelineBackend;
 use crate::support::deadline;
@@ -201,7 +201,23 @@ impl History {
                 mark >= plain.complete_from,
                 "{when}, user {user}: the mark fell to {mark}"
             );
+            self.check_first_page(user, slice, when).await;
         }
+    }
+
+    /// Part of it looks like the whole.
+    async fn check_first_page(&self, user: u64, whole: &TimelineSlice, when: &str) {
+        let limit = whole.ids.len() / 2 % 70;
+        let page = self
+            .store
+            .read(UserId::new(user), TweetId::MAX, limit, deadline())
+            .await
+            .unwrap()
+            .slice
+            .expect("it was there just now");
+        assert_eq!(page.ids, whole.ids[..limit], "{when}, user {user}: the newest {limit}");
+        assert_eq!(page.coverage, whole.coverage, "{when}, user {user}");
+        assert_eq!(page.more, whole.ids.len() > limit, "{when}, user {user}");
     }
 }
 

@@ -41,7 +41,8 @@ pub trait TweetCache: Send + Sync {
     /// What is cached of these.
     async fn get(&self, ids: &[TweetId], deadline: Deadline) -> Result<CachedTweets, StoreError>;
 
-    /// Caches what was read from the store after `epoch` was taken, unless something was removed since.
+    /// Caches what was missing in the answer that `epoch` comes from, and was read from the store after it, unless it was
+    /// removed since. It may be left out for other reasons too: somebody else is about to put it, or there is no room.
     async fn put(
         &self,
         tweets: Vec<Arc<RenderedTweet>>,

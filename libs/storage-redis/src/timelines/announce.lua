@@ -1,8 +1,3 @@
--- KEYS: a version. ARGV: the version that is announced, and how long it is kept.
-local known = redis.call('GET', KEYS[1])
-if known and not less(known, ARGV[1]) then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-else
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-end
+-- KEYS: a timeline. ARGV: the version, and for how long a timeline is kept.
+library().announce(KEYS[1], ARGV[1], ARGV[2])
 return 1

@@ -1,5 +1,3 @@
--- KEYS: a build under way. ARGV: its id, and how long it is waited for.
-redis.call('DEL', KEYS[1])
-redis.call('RPUSH', KEYS[1], make_header(string.rep('\0', 8), string.rep('\0', 8), ARGV[1]))
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+-- KEYS: a timeline. ARGV: the build's id, for how long it collects, and for how long a timeline is kept.
+library().begin_build(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
 return 1

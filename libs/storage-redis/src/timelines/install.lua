@@ -1,15 +1,5 @@
--- KEYS: a timeline and its build under way. ARGV: the build's id, complete_from, holds, window, how long it is kept, and
--- the ids that were found. Answers whether it was this build.
-local header = redis.call('LINDEX', KEYS[2], 0)
-if not header or build(header) ~= ARGV[1] then
-    return 0
-end
-local from = ARGV[2]
-if less(from, complete_from(header)) then
-    from = complete_from(header)
-end
-local pushed = redis.call('LRANGE', KEYS[2], 1, -1)
-local ids, complete = sorted(split(ARGV[6]), pushed, from, tonumber(ARGV[4]))
-rewrite(KEYS[1], make_header(complete, ARGV[3], ARGV[1]), ids, ARGV[5])
-redis.call('DEL', KEYS[2])
-return 1
+-- KEYS: a timeline. ARGV: the build's id; the ids that it found; the id that they are complete above, whether there is none,
+-- and the version that they hold; the shape of a timeline. Answers whether it was this build's turn.
+local timeline = library()
+local coverage = {floor = ARGV[3], is_whole = ARGV[4] == '1', holds = ARGV[5]}
+return timeline.install(KEYS[1], ARGV[1], coverage, ARGV[2], timeline.shape(ARGV[6], ARGV[7])) and 1 or 0

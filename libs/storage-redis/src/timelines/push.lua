@@ -1,32 +1,32 @@
--- KEYS: for each follower its timeline and its build under way. ARGV: window, slack, then for each follower its ids,
--- ascending. Answers for each whether it has either.
-local window, slack = tonumber(ARGV[1]), tonumber(ARGV[2])
-
-local function insert(key, blob)
-    local header = redis.call('LINDEX', key, 0)
-    if not header then
-        return false
-    end
-    local last = redis.call('LINDEX', key, -1)
-    local first = string.sub(blob, 1, 8)
-    local is_empty = #last ~= 8
-    if (is_empty and not less(first, complete_from(header))) or (not is_empty and less(last, first)) then
-        trim(key, header, append(key, split(blob)), window, slack)
-        return true
-    end
-    -- Late arrivals go where they belong; repetitions and what is below the mark change nothing.
-    local there = redis.call('LRANGE', key, 1, -1)
-    local ids, from = sorted(there, split(blob), complete_from(header), window + slack)
-    if #ids ~= #there or from ~= complete_from(header) then
-        rewrite(key, make_header(from, holds(header), build(header)), ids, redis.call('PTTL', key))
-    end
-    return true
-end
-
+-- KEYS: timelines, each once. ARGV: for each its ids, then the shape of a timeline. Answers for each whether it exists.
+--
+-- Nearly every id is newer than all, and is appended: two looks at a timeline's last bytes. A timeline with a build under
+-- way, or without any, ends in what is above every id.
+local call, unpack = redis.call, struct.unpack
+local newest_kept, blocks = ARGV[#KEYS + 1], ARGV[#KEYS + 2]
+local full = 56 + (newest_kept + 32) * 8
+local timeline, shape
 local answers = {}
-for at = 1, #KEYS, 2 do
-    local blob = ARGV[2 + (at + 1) / 2]
-    local built, building = insert(KEYS[at], blob), insert(KEYS[at + 1], blob)
-    answers[#answers + 1] = (built or building) and 1 or 0
+for at = 1, #KEYS do
+    local key, ids = KEYS[at], ARGV[at]
+    local answer = '1'
+    local last = call('GETRANGE', key, -8, -1)
+    if last == '' then
+        answer = '0'
+    else
+        local last_high, last_low = unpack('>I4I4', last)
+        local high, low = unpack('>I4I4', ids)
+        local is_newer = last_high < high or (last_high == high and last_low < low)
+        if not is_newer or call('APPEND', key, ids) >= full then
+            timeline = timeline or library()
+            shape = shape or timeline.shape(newest_kept, blocks)
+            if is_newer then
+                timeline.spill(key, shape)
+            elseif not timeline.push(key, ids, shape) then
+                answer = '0'
+            end
+        end
+    end
+    answers[at] = answer
 end
-return answers
+return table.concat(answers)

@@ -1,0 +1,206 @@
+//! One server, and what is believed of it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fred::clients::Client;
+use fred::error::Error;
+use fred::types::Value;
+use model::Generation;
+use parking_lot::Mutex;
+use storage::{Deadline, Generations, StoreError};
+
+use super::identity::{Identity, identify};
+use super::link::Link;
+use super::{HOLDS, STORE};
+use crate::error::store_error;
+use crate::request::{Request, send, send_asking};
+
+/// What was confirmed of a server, and when it was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Confirmed {
+    /// The generation that keys carry.
+    pub(crate) generation: Generation,
+    /// The server's clock when it was asked: it is this late there, or later.
+    pub(crate) server_ms: u64,
+    incarnation: Arc<str>,
+    asked: Instant,
+}
+
+impl Confirmed {
+    fn holds(&self) -> bool {
+        self.asked.elapsed() < HOLDS
+    }
+}
+
+/// One server.
+pub(crate) struct Member {
+    links: Vec<Link>,
+    next: AtomicUsize,
+    is_clustered: bool,
+    generations: Arc<dyn Generations>,
+    confirmed: Mutex<Option<Confirmed>>,
+    /// One asks for all.
+    confirming: tokio::sync::Mutex<()>,
+}
+
+impl Member {
+    pub(super) fn new(links: Vec<Link>, is_clustered: bool, generations: Arc<dyn Generations>) -> Self {
+        Self {
+            links,
+            next: AtomicUsize::new(0),
+            is_clustered,
+            generations,
+            confirmed: Mutex::new(None),
+            confirming: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Sends what `requests` makes of what is confirmed, and answers only what may be believed: what the server said in
+    /// the life that was confirmed, and, if that took long, is still confirmed to be in.
+    pub(crate) async fn ask(
+        &self,
+        deadline: Deadline,
+        requests: impl FnOnce(&Confirmed) -> Vec<Request>,
+    ) -> Result<(Vec<Result<Value, Error>>, Confirmed), StoreError> {
+        let talk = self.begin(deadline).await?;
+        let requests = requests(&talk.confirmed);
+        let answers = in_time(deadline, send(talk.client, &requests)).await?;
+        self.end(talk, deadline).await.map(|confirmed| (answers, confirmed))
+    }
+
+    /// As [`Member::ask`], of a node that takes over the slot of the request's keys.
+    pub(super) async fn ask_for_slot(
+        &self,
+        deadline: Deadline,
+        request: &Request,
+    ) -> Result<Result<Value, Error>, StoreError> {
+        let talk = self.begin(deadline).await?;
+        let answer = in_time(deadline, send_asking(talk.client, request)).await?;
+        self.end(talk, deadline).await.map(|_| answer)
+    }
+
+    async fn begin(&self, deadline: Deadline) -> Result<Talk<'_>, StoreError> {
+        let link = self.link();
+        let client = link.client().map_err(failed)?;
+        let (life, incarnation) = link.life();
+        let confirmed = match self.believed(incarnation.as_ref()) {
+            Some(confirmed) => confirmed,
+            None => self.confirm(link, deadline).await?,
+        };
+        Ok(Talk {
+            link,
+            client,
+            life,
+            confirmed,
+        })
+    }
+
+    async fn end(&self, talk: Talk<'_>, deadline: Deadline) -> Result<Confirmed, StoreError> {
+        if talk.link.life().0 != talk.life {
+            return Err(made_anew());
+        }
+        self.look_again(&talk.confirmed, talk.link, deadline).await?;
+        Ok(talk.confirmed)
+    }
+
+    /// Between the confirmation and the answer this process may have been stopped.
+    async fn look_again(&self, confirmed: &Confirmed, link: &Link, deadline: Deadline) -> Result<(), StoreError> {
+        if confirmed.holds() {
+            return Ok(());
+        }
+        let now = match self.believed(Some(&confirmed.incarnation)) {
+            Some(now) => now,
+            None => self.confirm(link, deadline).await?,
+        };
+        if now.generation == confirmed.generation {
+            return Ok(());
+        }
+        Err(StoreError::unavailable(STORE, "it has another life by now"))
+    }
+
+    /// Any connection, the connected first.
+    pub(super) fn link(&self) -> &Link {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let at = |offset: usize| &self.links[(next + offset) % self.links.len()];
+        let connected = (0..self.links.len()).map(at).find(|link| link.client().is_ok());
+        connected.unwrap_or(at(0))
+    }
+
+    /// Waits until it is connected, or for so long.
+    pub(super) async fn wait(&self, at_most: Duration) {
+        futures::future::join_all(self.links.iter().map(|link| link.wait(at_most))).await;
+    }
+
+    /// What is confirmed of the life that goes by this name, if that still holds.
+    fn believed(&self, incarnation: Option<&Arc<str>>) -> Option<Confirmed> {
+        let confirmed = self.confirmed.lock();
+        let confirmed = confirmed.as_ref()?;
+        (incarnation == Some(&confirmed.incarnation) && confirmed.holds()).then(|| confirmed.clone())
+    }
+
+    /// Asks over any connection; what is confirmed holds for those that lead to the same life.
+    pub(super) async fn confirm_any(&self, deadline: Deadline) -> Result<(), StoreError> {
+        let _one = self.confirming.lock().await;
+        self.confirm_over(self.link(), deadline).await.map(|_| ())
+    }
+
+    /// Asks over this connection, unless somebody else has done so just now.
+    async fn confirm(&self, link: &Link, deadline: Deadline) -> Result<Confirmed, StoreError> {
+        let _one = in_time(deadline, self.confirming.lock()).await?;
+        if let Some(confirmed) = self.believed(link.life().1.as_ref()) {
+            return Ok(confirmed);
+        }
+        self.confirm_over(link, deadline).await
+    }
+
+    async fn confirm_over(&self, link: &Link, deadline: Deadline) -> Result<Confirmed, StoreError> {
+        let asked = Instant::now();
+        let client = link.client().map_err(failed)?;
+        let life = link.life().0;
+        let identified = in_time(deadline, identify(client, self.is_clustered)).await?;
+        let Identity {
+            name,
+            incarnation,
+            server_ms,
+        } = identified.map_err(failed)?;
+        let generation = self.generations.current(&name, &incarnation, deadline).await?;
+        if !link.note(life, &incarnation) {
+            return Err(made_anew());
+        }
+        let confirmed = Confirmed {
+            generation,
+            server_ms,
+            incarnation,
+            asked,
+        };
+        let known = self.confirmed.lock().replace(confirmed.clone());
+        if known.is_some_and(|known| known.generation != generation) {
+            tracing::warn!(node = %name, %generation, "Redis has another life: what it held before counts as absent");
+        }
+        Ok(confirmed)
+    }
+}
+
+/// What is said over a connection, under what was confirmed before.
+struct Talk<'m> {
+    link: &'m Link,
+    client: &'m Client,
+    life: u64,
+    confirmed: Confirmed,
+}
+
+async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result<T, StoreError> {
+    let outcome = tokio::time::timeout_at(deadline.instant().into(), work).await;
+    outcome.map_err(|_| StoreError::Timeout { store: STORE })
+}
+
+fn made_anew() -> StoreError {
+    StoreError::unavailable(STORE, "the connection was made anew")
+}
+
+fn failed(error: Error) -> StoreError {
+    store_error(STORE, error)
+}

@@ -1,0 +1,3 @@
+-- KEYS: a timeline.
+library().remove(KEYS[1])
+return 1
