@@ -34,7 +34,7 @@ impl Running {
         let process = Process::start(settings, listeners, wiring);
         let node = Arc::clone(backends.node());
         process.spawn(Stage::Background, "Redis", |shutdown| async move {
-            node.run(shutdown).await
+            node.run(shutdown).await;
         });
         Self {
             process,

@@ -69,10 +69,10 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);
     let process = running.process();
     process.spawn(Stage::Background, "graph replica", |shutdown| async move {
-        replica.run(shutdown).await
+        replica.run(shutdown).await;
     });
     process.spawn(Stage::Background, "event log", |shutdown| async move {
-        log.run(shutdown).await
+        log.run(shutdown).await;
     });
     process.spawn(Stage::Work, "fan-out", |shutdown| fan_out.run(shutdown));
     Ok(running.ready("fan-out"))

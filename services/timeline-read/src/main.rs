@@ -53,7 +53,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);
     let process = running.process();
     process.spawn(Stage::Background, "graph replica", |shutdown| async move {
-        replica.run(shutdown).await
+        replica.run(shutdown).await;
     });
     process.spawn(Stage::Background, "timeline-read", |shutdown| service.run(shutdown));
     Ok(running.ready("timeline-read"))

@@ -54,10 +54,10 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);
     let process = running.process();
     process.spawn(Stage::Background, "graph replica", |shutdown| async move {
-        replica.run(shutdown).await
+        replica.run(shutdown).await;
     });
     process.spawn(Stage::Background, "event log", |shutdown| async move {
-        log.run(shutdown).await
+        log.run(shutdown).await;
     });
     process.spawn_dispensable(Stage::Background, "retention", |shutdown| prune(pruned, shutdown));
     Ok(running.ready("tweet-ingest"))
