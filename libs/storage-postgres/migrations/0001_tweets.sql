@@ -4,6 +4,9 @@
 -- Citus (create_distributed_table) or by native hash partitioning: tweets and idempotency keys by author or account,
 -- delivery records by tweet. A tweet that is asked for by its id alone goes to all shards; ids that readers ask for come
 -- from caches first.
+-- Native partitioning takes the statements as they are. Citus does not write tables that are spread differently by one
+-- statement: there a batch of posts becomes a transaction of one statement a table. The outbox, the leases of worker ids
+-- and the appended counts stay small, and on one node.
 
 CREATE TABLE tweets (
     author bigint NOT NULL,

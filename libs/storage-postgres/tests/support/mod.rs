@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use secrecy::SecretString;
@@ -21,7 +23,13 @@ pub(crate) fn server_url() -> Option<String> {
     )]
     let url = std::env::var("ROOKERY_TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        eprintln!("SKIPPED: ROOKERY_TEST_POSTGRES_URL is not set; `cargo xtask test` and `cargo xtask servers` set it");
+        static SAY: Once = Once::new();
+        // Not by `eprintln`, whose words a passing test keeps to itself.
+        SAY.call_once(|| {
+            let says =
+                "SKIPPED: ROOKERY_TEST_POSTGRES_URL is not set; `cargo xtask test` and `cargo xtask servers` set it";
+            writeln!(std::io::stderr(), "{says}").unwrap();
+        });
     }
     url
 }
