@@ -72,13 +72,6 @@ pub(super) struct Unwelcome {
     pub(super) unreadable: Vec<Aside>,
 }
 
-impl Unwelcome {
-    pub(super) fn extend(&mut self, other: Self) {
-        self.foreign.extend(other.foreign);
-        self.unreadable.extend(other.unreadable);
-    }
-}
-
 impl From<Unreadable> for AsideReason {
     fn from(unreadable: Unreadable) -> Self {
         match unreadable {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ahash::AHashMap;
 use fred::error::Error;
 use parking_lot::Mutex;
 
 use super::aside::{Aside, AsideReason};
 use super::book::{Company, Place};
 use super::entry::{Entry, EntryId};
-use super::intake::{Intake, is_groupless};
+use super::intake::{Found, Intake, is_groupless};
 use super::streams::Pending;
 
 /// How many idle entries of a partition one look shows, at most.
@@ -46,6 +47,15 @@ impl Turn {
 struct Idle {
     partition: u32,
     pending: Pending,
+}
+
+impl Idle {
+    fn place(&self) -> Place {
+        Place {
+            partition: self.partition,
+            id: self.pending.id,
+        }
+    }
 }
 
 /// What to do with idle entries.
@@ -90,7 +100,7 @@ fn next_company(mut suspect: Vec<Idle>, max: usize) -> Vec<Idle> {
 impl Intake {
     /// Looks for events to take over, if it is time.
     pub(super) fn start_claim(self: &Arc<Self>, max: usize) {
-        if self.claims.take(self.settings.touch_every() / 2) {
+        if self.claims.take(self.settings.look_every()) {
             let intake = Arc::clone(self);
             tokio::spawn(async move {
                 let claim = intake.claim(max);
@@ -128,48 +138,44 @@ impl Intake {
     }
 
     async fn take_over(&self, idle: Vec<Idle>, company: Company) -> Result<(), Error> {
-        for (partition, pending) in by_partition(idle) {
-            let claimed = self.claim_idle(partition, &pending).await?;
-            self.counters.claimed.add(claimed.len());
-            let tries = |id: EntryId| {
-                let at = pending.binary_search_by_key(&id, |pending| pending.id);
-                at.map_or(0, |at| pending[at].tries)
-            };
-            let unwelcome = self.accept(partition, claimed, company, tries);
-            self.announce();
-            self.dispose_of(unwelcome).await;
+        let tries: AHashMap<Place, u64> = idle.iter().map(|idle| (idle.place(), idle.pending.tries)).collect();
+        let mut found = Found::new();
+        let outcome = self.claim_all(idle, &mut found).await;
+        let count = found.iter().map(|(_, entries)| entries.len()).sum();
+        self.counters.claimed.add(count);
+        let tries = |place: Place| tries.get(&place).copied().unwrap_or_default();
+        self.accept(found, company, tries).await;
+        outcome
+    }
+
+    async fn claim_all(&self, idle: Vec<Idle>, found: &mut Found) -> Result<(), Error> {
+        for (partition, ids) in by_partition(idle) {
+            let claimed = self.streams.claim(partition, &ids, self.settings.claim_after).await?;
+            found.push((partition, claimed));
         }
         Ok(())
     }
 
     async fn set_poison_aside(&self, poison: Vec<Idle>) -> Result<(), Error> {
-        for (partition, pending) in by_partition(poison) {
-            let claimed = self.claim_idle(partition, &pending).await?;
-            let aside = claimed.into_iter().map(|entry| Aside {
-                place: Place {
-                    partition,
-                    id: entry.id,
-                },
+        let mut found = Found::new();
+        let outcome = self.claim_all(poison, &mut found).await;
+        for (partition, entries) in found {
+            let aside = entries.into_iter().map(|Entry { id, fields }| Aside {
+                place: Place { partition, id },
                 reason: AsideReason::Poison,
                 tries: self.settings.max_tries,
-                fields: entry.fields,
+                fields,
             });
             self.set_aside(aside.collect()).await?;
         }
-        Ok(())
-    }
-
-    async fn claim_idle(&self, partition: u32, pending: &[Pending]) -> Result<Vec<Entry>, Error> {
-        let ids: Vec<EntryId> = pending.iter().map(|pending| pending.id).collect();
-        self.streams.claim(partition, &ids, self.settings.claim_after).await
+        outcome
     }
 }
 
-/// By partition, in the order of ids.
-fn by_partition(idle: Vec<Idle>) -> BTreeMap<u32, Vec<Pending>> {
-    let mut by_partition: BTreeMap<u32, Vec<Pending>> = BTreeMap::new();
+fn by_partition(idle: Vec<Idle>) -> BTreeMap<u32, Vec<EntryId>> {
+    let mut by_partition: BTreeMap<u32, Vec<EntryId>> = BTreeMap::new();
     for Idle { partition, pending } in idle {
-        by_partition.entry(partition).or_default().push(pending);
+        by_partition.entry(partition).or_default().push(pending.id);
     }
     by_partition
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use fred::clients::Client;
 use fred::error::Error;
 use parking_lot::Mutex;
 use storage::{Received, StoreError};
@@ -18,7 +19,7 @@ use super::aside::{Aside, Unwelcome};
 use super::book::{Book, Company, Place, Taken};
 use super::claim::Turn;
 use super::counters::Counters;
-use super::entry::{Entry, EntryId};
+use super::entry::{Entry, Told};
 use super::lane::Lane;
 use super::settings::EventLogSettings;
 use super::store_error;
@@ -92,7 +93,7 @@ impl Intake {
                 return Ok(Vec::new());
             }
             self.start_claim(max);
-            let pause = self.settings.touch_every();
+            let pause = self.settings.look_every();
             let wake_at = if now < until {
                 until.min(now + pause)
             } else {
@@ -146,65 +147,60 @@ impl Intake {
         Ok(())
     }
 
-    /// An even share of each partition first; where one of them has more, more of that one.
+    /// Puts what was found into the book in one go, so that whoever waits for it gets it in one batch.
     async fn read_as_many(&self, lane: &Lane, max: usize, wait: Duration) -> Result<(), Error> {
         let client = lane.client().await?;
         let each = max.div_ceil(lane.partitions.len());
-        let found = self.streams.read(client, &lane.partitions, each, Some(wait)).await?;
-        let mut room = max;
-        let mut full = Vec::new();
-        let mut unwelcome = Unwelcome::default();
-        for (partition, entries) in found {
-            room = room.saturating_sub(entries.len());
-            full.extend((entries.len() >= each).then_some(partition));
-            unwelcome.extend(self.accept(partition, entries, Company::Any, |_| 0));
-        }
-        self.dispose_of(unwelcome).await;
-        for partition in full {
+        let mut found = self.streams.read(client, &lane.partitions, each, Some(wait)).await?;
+        let outcome = self.read_more(client, &mut found, each, max).await;
+        self.accept(found, Company::Any, |_| 0).await;
+        outcome
+    }
+
+    /// Every partition was asked for an even share first; of those that had it, there may be more.
+    async fn read_more(&self, client: &Client, found: &mut Found, each: usize, max: usize) -> Result<(), Error> {
+        let count: usize = found.iter().map(|(_, entries)| entries.len()).sum();
+        let mut room = max.saturating_sub(count);
+        let full = found.iter().filter(|(_, entries)| entries.len() >= each);
+        for partition in full.map(|(partition, _)| *partition).collect::<Vec<_>>() {
             if room == 0 {
                 break;
             }
-            for (partition, entries) in self.streams.read(client, &[partition], room, None).await? {
-                room = room.saturating_sub(entries.len());
-                let unwelcome = self.accept(partition, entries, Company::Any, |_| 0);
-                self.dispose_of(unwelcome).await;
-            }
+            let more = self.streams.read(client, &[partition], room, None).await?;
+            room = more
+                .iter()
+                .fold(room, |room, (_, entries)| room.saturating_sub(entries.len()));
+            found.extend(more);
         }
         Ok(())
     }
 
-    /// Puts entries that were delivered to this process into the book; answers those that can't be handed out.
-    pub(super) fn accept(
-        &self,
-        partition: u32,
-        entries: Vec<Entry>,
-        company: Company,
-        tries: impl Fn(EntryId) -> u64,
-    ) -> Unwelcome {
-        let mut taken = Vec::with_capacity(entries.len());
+    /// Puts entries that were delivered to this process into the book, and what can't be handed out where it belongs.
+    pub(super) async fn accept(&self, found: Found, company: Company, tries: impl Fn(Place) -> u64) {
+        let mut taken = Vec::new();
         let mut unwelcome = Unwelcome::default();
-        for entry in entries {
-            let place = Place {
-                partition,
-                id: entry.id,
-            };
-            match entry.fields.decode() {
-                Ok(told) if told.epoch == self.settings.epoch => taken.push(Taken {
-                    place,
-                    event: told.event,
-                    tries: tries(entry.id),
-                }),
+        let entries = found
+            .into_iter()
+            .flat_map(|(partition, entries)| entries.into_iter().map(move |entry| (partition, entry)));
+        for (partition, Entry { id, fields }) in entries {
+            let place = Place { partition, id };
+            let tries = tries(place);
+            match fields.decode() {
+                Ok(Told { event, epoch }) if epoch == self.settings.epoch => {
+                    taken.push(Taken { place, event, tries });
+                }
                 Ok(_) => unwelcome.foreign.push(place),
                 Err(reason) => unwelcome.unreadable.push(Aside {
                     place,
                     reason: reason.into(),
-                    tries: tries(entry.id),
-                    fields: entry.fields,
+                    tries,
+                    fields,
                 }),
             }
         }
         self.book.lock().add(company, taken, Instant::now());
-        unwelcome
+        self.announce();
+        self.dispose_of(unwelcome).await;
     }
 
     /// Tells those who wait that there is something in the book.
@@ -212,6 +208,9 @@ impl Intake {
         self.ready.notify_waiters();
     }
 }
+
+/// Entries and the partitions that they were in.
+pub(super) type Found = Vec<(u32, Vec<Entry>)>;
 
 /// Whether the group is missing, and with it, most likely, all that was in the stream.
 pub(super) fn is_groupless(error: &Error) -> bool {

@@ -24,6 +24,8 @@ pub struct EventLogSettings {
     pub grace: Duration,
     /// The pause between two looks for what was lost.
     pub sweep_every: Duration,
+    /// After how long without a sign of life a consumer that holds nothing is forgotten. One that comes back is known again.
+    pub forget_after: Duration,
     /// With more events than this before fan-out, [`RedisEventLog::admit`](crate::RedisEventLog::admit) refuses.
     pub max_backlog: u64,
     /// How old an answer about the backlog may be.
@@ -41,6 +43,7 @@ impl Default for EventLogSettings {
             store_timeout: Duration::from_secs(5),
             grace: Duration::from_secs(2),
             sweep_every: Duration::from_millis(500),
+            forget_after: Duration::from_hours(1),
             max_backlog: 1_000_000,
             backlog_max_age: Duration::from_millis(100),
         }
@@ -48,8 +51,13 @@ impl Default for EventLogSettings {
 }
 
 impl EventLogSettings {
-    /// How often whoever works on an event shows it, and looks for events of those who no longer do.
+    /// How often whoever works on an event shows it.
     pub(super) fn touch_every(&self) -> Duration {
         self.claim_after / 4
+    }
+
+    /// How often whoever waits for events looks for those that nobody works on any longer.
+    pub(super) fn look_every(&self) -> Duration {
+        self.claim_after / 8
     }
 }

@@ -47,9 +47,6 @@ const PART_OF_TIME: u32 = 20;
 /// How often streams are tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
-/// After how long without a sign of life a consumer that holds nothing is forgotten.
-const SILENT_MS: &str = "3600000";
-
 /// How many entries of a partition that were set aside are looked at to see whether this build understands them.
 const READMITTED: usize = 1_000;
 
@@ -96,20 +93,28 @@ impl Sweeper {
             let Some(outcome) = shutdown.run_until_cancelled(self.sweep()).await else {
                 break;
             };
-            if let Err(error) = &outcome
-                && was_well
-            {
-                tracing::warn!(%error, "lost events can't be looked for; it is tried again and again");
-            }
-            was_well = outcome.is_ok();
+            let is_well = outcome.is_ok();
             let pause = match outcome {
                 Ok(true) => Duration::ZERO,
-                Ok(false) | Err(_) => self.settings.sweep_every,
+                Ok(false) => self.settings.sweep_every,
+                Err(error) => {
+                    if was_well {
+                        tracing::warn!(%error, "lost events can't be looked for; it is tried again and again");
+                    }
+                    // Others may be better off: they get a chance before this one tries again.
+                    self.stop_leading().await;
+                    self.settings.sweep_every * 2
+                }
             };
+            was_well = is_well;
             if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
             }
         }
+        self.stop_leading().await;
+    }
+
+    async fn stop_leading(&self) {
         if let Err(error) = self.streams.stop_leading().await {
             tracing::debug!(%error, "the lead in sweeping ends by itself");
         }
@@ -120,7 +125,6 @@ impl Sweeper {
         // Whoever leads and dies is followed after a few pauses.
         let lease = self.settings.sweep_every * 4;
         if !self.streams.lead(lease).await.map_err(store_error)? {
-            self.republished.clear();
             return Ok(false);
         }
         if Instant::now() >= self.tidy_at {
@@ -271,7 +275,8 @@ impl Sweeper {
 
     /// Cuts off what nobody needs, and gives back to the workers what an older build could not read.
     async fn tidy(&self) -> Result<(), Error> {
-        self.streams.on_each(scripts::TIDY, &[SILENT_MS]).await?;
+        let silent_ms = self.settings.forget_after.as_millis().to_string();
+        self.streams.on_each(scripts::TIDY, &[&silent_ms]).await?;
         if self.streams.count_aside().await? == 0 {
             return Ok(());
         }
