@@ -1,0 +1,92 @@
+//! An outbox in memory, which no test loses.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use model::{EVENT_FORMAT, Event, EventBody, Position, TraceContext, TweetId, UserId};
+use storage::{Backlog, Deadline, Outbox, Outstanding, StoreError};
+
+#[derive(Default)]
+struct Rows {
+    last: u64,
+    rows: BTreeMap<Position, (Instant, Event)>,
+}
+
+/// What is committed and not done.
+#[derive(Default)]
+pub(crate) struct Commits(Mutex<Rows>);
+
+impl Commits {
+    /// Accepts a tweet.
+    pub(crate) fn commit(&self, author: u64) -> Event {
+        let mut rows = self.0.lock().unwrap();
+        rows.last += 1;
+        let event = Event {
+            format: EVENT_FORMAT,
+            position: Position(rows.last),
+            trace: rows
+                .last
+                .is_multiple_of(2)
+                .then(|| TraceContext(format!("00-{}-01", rows.last))),
+            body: EventBody::TweetAccepted {
+                tweet: TweetId::new(1_000 + rows.last),
+                author: UserId::new(author),
+            },
+        };
+        rows.rows.insert(event.position, (Instant::now(), event.clone()));
+        event
+    }
+
+    /// Accepts as many tweets, of several authors.
+    pub(crate) fn commit_many(&self, count: u64) -> Vec<Event> {
+        (0..count).map(|n| self.commit(1 + n % 23)).collect()
+    }
+
+    /// What is not done.
+    pub(crate) fn left(&self) -> Vec<Position> {
+        self.0.lock().unwrap().rows.keys().copied().collect()
+    }
+}
+
+#[async_trait]
+impl Outbox for Commits {
+    async fn outstanding(
+        &self,
+        min_age: Duration,
+        after: Position,
+        limit: usize,
+        _: Deadline,
+    ) -> Result<Vec<Outstanding>, StoreError> {
+        let rows = self.0.lock().unwrap();
+        let above = rows.rows.range(after..).filter(|(position, _)| **position > after);
+        let aged = above.map(|(_, (since, event))| Outstanding {
+            event: event.clone(),
+            age: since.elapsed(),
+        });
+        Ok(aged.filter(|row| row.age >= min_age).take(limit).collect())
+    }
+
+    async fn done(&self, positions: &[Position], _: Deadline) -> Result<(), StoreError> {
+        let mut rows = self.0.lock().unwrap();
+        for position in positions {
+            rows.rows.remove(position);
+        }
+        Ok(())
+    }
+
+    async fn backlog(&self, _: Deadline) -> Result<Backlog, StoreError> {
+        let rows = self.0.lock().unwrap();
+        Ok(Backlog {
+            events: rows.rows.len() as u64,
+            oldest_ms: None,
+        })
+    }
+
+    async fn settled_below(&self, _: Deadline) -> Result<TweetId, StoreError> {
+        let rows = self.0.lock().unwrap();
+        let oldest = rows.rows.values().next();
+        Ok(oldest.map_or(TweetId::new(1_001 + rows.last), |(_, event)| event.body.tweet()))
+    }
+}
