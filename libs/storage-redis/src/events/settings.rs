@@ -22,7 +22,7 @@ pub struct EventLogSettings {
     pub store_timeout: Duration,
     /// How old an event must be before it can count as lost.
     pub grace: Duration,
-    /// The pause between two looks for what was lost.
+    /// The shortest pause between two looks for what was lost.
     pub sweep_every: Duration,
     /// After how long without a sign of life a consumer that holds nothing is forgotten. One that comes back is known again.
     pub forget_after: Duration,

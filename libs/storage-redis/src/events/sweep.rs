@@ -44,6 +44,10 @@ const LOOKED_THROUGH: usize = 300_000;
 /// Looking through delivered entries takes at most this part of the time.
 const PART_OF_TIME: u32 = 20;
 
+/// A pause is so many times as long as the pass before it, at least, and at most this long.
+const PAUSE_FACTOR: u32 = 5;
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// How often streams are tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
@@ -64,6 +68,7 @@ pub(super) struct Sweeper {
     has_suspects: bool,
     look_through_at: Instant,
     tidy_at: Instant,
+    pause: Duration,
 }
 
 impl Sweeper {
@@ -74,6 +79,7 @@ impl Sweeper {
         counters: Arc<Counters>,
     ) -> Self {
         Self {
+            pause: settings.sweep_every,
             streams,
             outbox,
             settings,
@@ -90,20 +96,22 @@ impl Sweeper {
     pub(super) async fn run(mut self, shutdown: &CancellationToken) {
         let mut was_well = true;
         loop {
+            let started = Instant::now();
             let Some(outcome) = shutdown.run_until_cancelled(self.sweep()).await else {
                 break;
             };
+            self.pause = self.pause_after(started.elapsed());
             let is_well = outcome.is_ok();
             let pause = match outcome {
                 Ok(true) => Duration::ZERO,
-                Ok(false) => self.settings.sweep_every,
+                Ok(false) => self.pause,
                 Err(error) => {
                     if was_well {
                         tracing::warn!(%error, "lost events can't be looked for; it is tried again and again");
                     }
                     // Others may be better off: they get a chance before this one tries again.
                     self.stop_leading().await;
-                    self.settings.sweep_every * 2
+                    self.pause * 2
                 }
             };
             was_well = is_well;
@@ -112,6 +120,11 @@ impl Sweeper {
             }
         }
         self.stop_leading().await;
+    }
+
+    /// With a long backlog a pass may take the stores some time; the pauses are longer then.
+    fn pause_after(&self, pass: Duration) -> Duration {
+        (pass * PAUSE_FACTOR).clamp(self.settings.sweep_every, LONGEST_PAUSE.max(self.settings.sweep_every))
     }
 
     async fn stop_leading(&self) {
@@ -123,7 +136,7 @@ impl Sweeper {
     /// One pass, if it is ours to sweep. Answers whether there is more to do at once.
     async fn sweep(&mut self) -> Result<bool, StoreError> {
         // Whoever leads and dies is followed after a few pauses.
-        let lease = self.settings.sweep_every * 4;
+        let lease = self.pause * 4;
         if !self.streams.lead(lease).await.map_err(store_error)? {
             return Ok(false);
         }
