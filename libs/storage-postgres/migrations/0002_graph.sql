@@ -71,19 +71,24 @@ CREATE TABLE blocks (
 CREATE INDEX blocks_removed ON blocks (removed_at_ms) WHERE NOT present;
 CREATE INDEX blocks_by_target ON blocks (target, actor) WHERE present;
 
--- What happened. A sequence alone is not the order of commits: a position is given to what has been committed, by whoever
--- asks first.
+-- What happened, in commit order. A sequence alone is not the order of commits: a change is unplaced until it is committed
+-- and somebody asks, who then places all that are committed.
 CREATE TABLE graph_changes (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    position bigint,
+    position bigint PRIMARY KEY,
     actor bigint NOT NULL,
     version bigint NOT NULL,
     kind smallint NOT NULL,
     target bigint NOT NULL,
     at_ms bigint NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
-CREATE UNIQUE INDEX graph_changes_by_position ON graph_changes (position) WHERE position IS NOT NULL;
-CREATE INDEX graph_changes_without_position ON graph_changes (id) WHERE position IS NULL;
+CREATE TABLE graph_changes_unplaced (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    actor bigint NOT NULL,
+    version bigint NOT NULL,
+    kind smallint NOT NULL,
+    target bigint NOT NULL,
+    at_ms bigint NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE TABLE graph_positions (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     last bigint NOT NULL,

@@ -10,6 +10,8 @@ mod delivery;
 mod edges;
 mod idempotency;
 mod import;
+#[cfg(test)]
+mod plans;
 mod purge;
 mod sessions;
 

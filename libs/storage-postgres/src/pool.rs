@@ -163,9 +163,12 @@ fn tls(root_certificates: Option<&str>) -> Result<MakeRustlsConnect, OpenError> 
     Ok(MakeRustlsConnect::new(config))
 }
 
+/// Plans are made without regard to parameters, once a connection: with arrays of thousands the others cost more than what
+/// they plan, and nobody has tested them.
 fn server_options() -> String {
     format!(
-        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c lock_timeout=10000",
+        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c lock_timeout=10000 \
+         -c plan_cache_mode=force_generic_plan",
         STATEMENT_TIMEOUT.as_millis(),
         IDLE_IN_TRANSACTION_TIMEOUT.as_millis()
     )

@@ -1,9 +1,9 @@
 //! What happened, in commit order.
 //!
-//! A change is written without a position, in the transaction of what it tells of. Whoever asks for changes first gives
-//! positions to all that are committed and have none, one after the other under a lock: so a change that is committed
-//! later has a higher position, whichever number it drew when it was written, and an answer holds everything that was
-//! committed before it was asked for.
+//! A change is written without a position, in the transaction of what it tells of. Whoever asks for changes first places
+//! all that are committed and have none, one after the other under a lock: so a change that is committed later has a higher
+//! position, whichever number it drew when it was written, and an answer holds everything that was committed before it was
+//! asked for. Numbers that an account's changes drew are in the order of its versions, since the account was locked.
 
 use deadpool_postgres::{Client, Transaction};
 use model::{ActorVersion, EdgeKind, Epoch, GraphChange, GraphChangeKind, Position, UserId};
@@ -30,12 +30,15 @@ const LOCK: i64 = 0x63_68_61_6e_67_65_73;
 /// How long a change is kept. A replica that is further behind drops what it has cached.
 const KEPT_MS: u64 = 3_600_000;
 
-pub(crate) const APPEND: &str = "INSERT INTO graph_changes (actor, version, kind, target, at_ms)
+pub(crate) const APPEND: &str = "INSERT INTO graph_changes_unplaced (actor, version, kind, target, at_ms)
     VALUES ($1, $2, $3, $4, $5)";
+
+/// Changes that one transaction places, so that a caller who runs out of time has brought it forward.
+const PLACED_AT_ONCE: i64 = 5_000;
 
 /// All that a replica asks for when nothing has happened.
 pub(crate) const PULSE: &str = "SELECT
-    EXISTS (SELECT 1 FROM graph_changes WHERE position IS NULL),
+    (SELECT id FROM graph_changes_unplaced ORDER BY id LIMIT 1) IS NOT NULL,
     (SELECT last FROM graph_positions),
     (SELECT pruned FROM graph_positions),
     (SELECT version FROM delivery_rules),
@@ -43,24 +46,27 @@ pub(crate) const PULSE: &str = "SELECT
 
 const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 
-pub(crate) const GIVE_POSITIONS: &str = "WITH fresh AS MATERIALIZED (
-        SELECT id, row_number() OVER (ORDER BY id) AS number FROM graph_changes WHERE position IS NULL
+pub(crate) const PLACE: &str = "WITH taken AS (
+        DELETE FROM graph_changes_unplaced
+        WHERE id = ANY (ARRAY(SELECT id FROM graph_changes_unplaced ORDER BY id LIMIT $1))
+        RETURNING *
+    ), numbered AS (
+        SELECT *, row_number() OVER (ORDER BY id) AS number FROM taken
     ), base AS (
-        UPDATE graph_positions SET last = last + (SELECT count(*) FROM fresh)
-        RETURNING last - (SELECT count(*) FROM fresh) AS last
+        UPDATE graph_positions SET last = last + (SELECT count(*) FROM taken)
+        RETURNING last - (SELECT count(*) FROM taken) AS last
     )
-    UPDATE graph_changes AS change SET position = base.last + fresh.number
-    FROM fresh, base WHERE change.id = fresh.id";
+    INSERT INTO graph_changes (position, actor, version, kind, target, at_ms)
+    SELECT base.last + number, actor, version, kind, target, at_ms FROM numbered, base";
 
 /// What was dropped is told by the same statement: it may be dropped between two.
 pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target, (SELECT pruned FROM graph_positions)
     FROM graph_changes WHERE position > $1 ORDER BY position LIMIT $2";
 
 pub(crate) const PRUNE: &str = "WITH gone AS (
-        DELETE FROM graph_changes WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM (
-                SELECT ctid, at_ms FROM graph_changes WHERE position IS NOT NULL ORDER BY position LIMIT $2
-            ) AS oldest WHERE at_ms < $1
+        DELETE FROM graph_changes WHERE position = ANY (ARRAY(
+            SELECT position FROM (SELECT position, at_ms FROM graph_changes ORDER BY position LIMIT $2) AS oldest
+            WHERE at_ms < $1
         )) RETURNING position
     ), noted AS (
         UPDATE graph_positions SET pruned = greatest(pruned, (SELECT max(position) FROM gone))
@@ -118,20 +124,20 @@ fn change(row: &Row) -> Result<GraphChange, StoreError> {
 
 /// What [`PULSE`] says.
 struct Beat {
-    /// The last position, once every change that was committed before has one.
+    /// The last position, when every change that was committed before had one.
     last: i64,
     pruned: i64,
     rules_version: u64,
     epoch: Epoch,
 }
 
-/// Asks how things stand, and gives positions to what is committed and has none.
+/// Asks how things stand, once everything that is committed is placed.
 async fn beat(client: &mut Client, deadline: Deadline) -> Result<Beat, StoreError> {
     let mut row = ask::query_one(client, deadline, PULSE, &[]).await?;
-    if row.get(0) {
+    while row.get(0) {
         let transaction = ask::within(deadline, client.transaction()).await?;
         ask::execute(&transaction, deadline, TAKE_LOCK, &[&LOCK]).await?;
-        ask::execute(&transaction, deadline, GIVE_POSITIONS, &[]).await?;
+        ask::execute(&transaction, deadline, PLACE, &[&PLACED_AT_ONCE]).await?;
         row = ask::query_one(&transaction, deadline, PULSE, &[]).await?;
         ask::within(deadline, transaction.commit()).await?;
     }

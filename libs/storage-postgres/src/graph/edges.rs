@@ -67,7 +67,7 @@ pub(crate) const PUT_FOLLOW: &str = "WITH edge AS (
     ), counted AS (
         INSERT INTO follower_count_deltas (user_id, delta) VALUES ($2, CASE WHEN $4 THEN 1 ELSE -1 END)
     ), told AS (
-        INSERT INTO graph_changes (actor, version, kind, target, at_ms) VALUES ($1, $3, $6, $2, $5)
+        INSERT INTO graph_changes_unplaced (actor, version, kind, target, at_ms) VALUES ($1, $3, $6, $2, $5)
     )
     UPDATE users SET actor_version = $3, following_count = following_count + CASE WHEN $4 THEN 1 ELSE -1 END
     WHERE id = $1";
@@ -83,7 +83,7 @@ macro_rules! put {
                 ON CONFLICT (actor, target) DO UPDATE
                     SET version = excluded.version, present = excluded.present, removed_at_ms = excluded.removed_at_ms
             ), told AS (
-                INSERT INTO graph_changes (actor, version, kind, target, at_ms) VALUES ($1, $3, $6, $2, $5)
+                INSERT INTO graph_changes_unplaced (actor, version, kind, target, at_ms) VALUES ($1, $3, $6, $2, $5)
             )
             UPDATE users SET actor_version = $3 WHERE id = $1"
         )
@@ -246,12 +246,21 @@ pub(super) async fn pages(
     Ok(pages)
 }
 
-/// One scan of the index, on the server: some seconds for thirty million followers.
-pub(crate) const CHUNKS: &str = "SELECT max(follower), count(*)
-    FROM (
-        SELECT follower, (row_number() OVER (ORDER BY follower) - 1) / $2 AS chunk FROM followers WHERE followee = $1
-    ) AS numbered
-    GROUP BY chunk ORDER BY chunk";
+/// The server jumps from one chunk's end to the next along the index, which costs it 0.07 us a follower where vacuum has been:
+/// two seconds for thirty million. All chunks but the last are full, so that only the last is counted.
+pub(crate) const CHUNKS: &str = "WITH RECURSIVE ends (number, last) AS (
+        SELECT 0::bigint, 0::bigint
+        UNION ALL
+        SELECT number + 1, (
+            SELECT follower FROM followers WHERE followee = $1 AND follower > ends.last
+            ORDER BY follower OFFSET $2::bigint - 1 LIMIT 1
+        ) FROM ends WHERE last IS NOT NULL
+    )
+    SELECT last, $2::bigint AS expected FROM ends WHERE number > 0 AND last IS NOT NULL
+    UNION ALL
+    SELECT max(follower), count(*) FROM followers WHERE followee = $1 AND follower > (SELECT max(last) FROM ends)
+    HAVING count(*) > 0
+    ORDER BY 1";
 
 /// An author's followers, cut into chunks.
 pub(super) async fn chunks(

@@ -3,9 +3,11 @@
 //! An operator's import makes what could have been made by hand: nobody follows itself, a deleted account, or across a
 //! block. The limit of follows does not bind it. All new edges of a follower in one call carry one version.
 
+use ahash::AHashMap;
 use deadpool_postgres::Transaction;
 use model::{EdgeKind, GraphChangeKind};
 use storage::{Deadline, ImportCounts, StoreError};
+use tokio_postgres::Row;
 
 use super::changes;
 use crate::ask;
@@ -22,24 +24,20 @@ pub(crate) const ACCOUNTS: &str = "INSERT INTO users (handle, handle_folded, dis
     ORDER BY handle
     ON CONFLICT (handle_folded) DO NOTHING";
 
-/// In one order, so that no two imports wait for each other in a circle.
-pub(crate) const LOCK_FOLLOWERS: &str =
-    "SELECT id FROM users WHERE handle_folded = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+/// Their locks are taken in one order, so that no two imports wait for each other in a circle.
+pub(crate) const LOCK_FOLLOWERS: &str = "SELECT handle_folded, id, actor_version FROM users
+    WHERE handle_folded = ANY($1) AND deleted_at_ms IS NULL ORDER BY id FOR NO KEY UPDATE";
 
 /// Nobody of them is deleted meanwhile.
-pub(crate) const LOCK_FOLLOWEES: &str = "SELECT id FROM users WHERE handle_folded = ANY($1) ORDER BY id FOR KEY SHARE";
+pub(crate) const LOCK_FOLLOWEES: &str = "SELECT handle_folded, id FROM users
+    WHERE handle_folded = ANY($1) AND deleted_at_ms IS NULL ORDER BY id FOR KEY SHARE";
 
-pub(crate) const EDGES: &str = "WITH asked AS (
-        SELECT DISTINCT follower.id AS follower, followee.id AS followee, follower.actor_version + 1 AS version
-        FROM unnest($1::text[], $2::text[]) AS asked (follower, followee)
-        JOIN users AS follower ON follower.handle_folded = asked.follower AND follower.deleted_at_ms IS NULL
-        JOIN users AS followee ON followee.handle_folded = asked.followee AND followee.deleted_at_ms IS NULL
-        WHERE follower.id <> followee.id AND NOT EXISTS (
-            SELECT 1 FROM blocks WHERE present AND (
-                (actor = follower.id AND target = followee.id) OR (actor = followee.id AND target = follower.id)))
-    ), new AS (
+pub(crate) const EDGES: &str = "WITH new AS (
         INSERT INTO follows AS known (follower, followee, version, present)
-        SELECT follower, followee, version, true FROM asked ORDER BY follower, followee
+        SELECT follower, followee, version, true
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked (follower, followee, version)
+        WHERE NOT EXISTS (SELECT 1 FROM blocks WHERE actor = follower AND target = followee AND present)
+            AND NOT EXISTS (SELECT 1 FROM blocks WHERE actor = followee AND target = follower AND present)
         ON CONFLICT (follower, followee) DO UPDATE
             SET present = true, version = excluded.version, removed_at_ms = NULL WHERE NOT known.present
         RETURNING follower, followee, version
@@ -47,13 +45,13 @@ pub(crate) const EDGES: &str = "WITH asked AS (
         INSERT INTO followers (followee, follower) SELECT followee, follower FROM new ORDER BY followee, follower
         ON CONFLICT DO NOTHING
     ), told AS (
-        INSERT INTO graph_changes (actor, version, kind, target, at_ms)
-        SELECT follower, version, $3, followee, $4 FROM new ORDER BY follower, followee
+        INSERT INTO graph_changes_unplaced (actor, version, kind, target, at_ms)
+        SELECT follower, version, $4, followee, $5 FROM new
     ), counted AS (
         INSERT INTO follower_count_deltas (user_id, delta) SELECT followee, count(*) FROM new GROUP BY followee
     ), versions AS (
-        UPDATE users SET actor_version = actor_version + 1, following_count = following_count + gained.edges
-        FROM (SELECT follower, count(*) AS edges FROM new GROUP BY follower) AS gained
+        UPDATE users SET actor_version = gained.version, following_count = following_count + gained.edges
+        FROM (SELECT follower, version, count(*) AS edges FROM new GROUP BY follower, version) AS gained
         WHERE users.id = gained.follower
     )
     SELECT count(*) FROM new";
@@ -65,20 +63,71 @@ pub(super) async fn import(
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<ImportCounts, StoreError> {
-    let handle = |number: &u64| format!("u{number}");
-    let followers: Vec<String> = pairs.iter().map(|(follower, _)| handle(follower)).collect();
-    let followees: Vec<String> = pairs.iter().map(|(_, followee)| handle(followee)).collect();
-    let mut all: Vec<&String> = followers.iter().chain(&followees).collect();
-    all.sort_unstable();
-    all.dedup();
     let now = sql::column(now_ms);
+    let followers = handles(pairs.iter().map(|(follower, _)| *follower));
+    let followees = handles(pairs.iter().map(|(_, followee)| *followee));
+    let all = handles(pairs.iter().flat_map(|(follower, followee)| [*follower, *followee]));
     let accounts = ask::execute(transaction, deadline, ACCOUNTS, &[&all, &now]).await?;
-    ask::execute(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
-    ask::execute(transaction, deadline, LOCK_FOLLOWEES, &[&followees]).await?;
+    let followers = ask::query(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
+    let followees = ask::query(transaction, deadline, LOCK_FOLLOWEES, &[&followees]).await?;
+    let edges = Edges::between(pairs, &followers, &followees);
     let kind = changes::code(GraphChangeKind::Added(EdgeKind::Follow));
-    let row = ask::query_one(transaction, deadline, EDGES, &[&followers, &followees, &kind, &now]).await?;
+    let row = ask::query_one(
+        transaction,
+        deadline,
+        EDGES,
+        &[&edges.followers, &edges.followees, &edges.versions, &kind, &now],
+    )
+    .await?;
     Ok(ImportCounts {
         accounts,
         edges: sql::number(row.get(0)),
     })
+}
+
+fn handle(number: u64) -> String {
+    format!("u{number}")
+}
+
+/// Handles of accounts, each once, in order.
+fn handles(numbers: impl Iterator<Item = u64>) -> Vec<String> {
+    let mut handles: Vec<String> = numbers.map(handle).collect();
+    handles.sort_unstable();
+    handles.dedup();
+    handles
+}
+
+/// Edges by columns, each once, in the order of their key.
+#[derive(Default)]
+struct Edges {
+    followers: Vec<i64>,
+    followees: Vec<i64>,
+    /// What the followers' versions are to be.
+    versions: Vec<i64>,
+}
+
+impl Edges {
+    /// Those of the pairs whose accounts are there.
+    fn between(pairs: &[(u64, u64)], followers: &[Row], followees: &[Row]) -> Self {
+        let versions: AHashMap<&str, (i64, i64)> = followers
+            .iter()
+            .map(|row| (row.get(0), (row.get(1), row.get::<_, i64>(2) + 1)))
+            .collect();
+        let ids: AHashMap<&str, i64> = followees.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let edge = |(follower, followee): &(u64, u64)| {
+            let (follower, version) = *versions.get(&*handle(*follower))?;
+            let followee = *ids.get(&*handle(*followee))?;
+            (follower != followee).then_some((follower, followee, version))
+        };
+        let mut edges: Vec<_> = pairs.iter().filter_map(edge).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        let mut columns = Self::default();
+        for (follower, followee, version) in edges {
+            columns.followers.push(follower);
+            columns.followees.push(followee);
+            columns.versions.push(version);
+        }
+        columns
+    }
 }
