@@ -46,6 +46,11 @@ pub(crate) fn store_error(store: &'static str, error: Error) -> StoreError {
         ErrorKind::Backpressure => StoreError::Overloaded { store },
         // The server is at its limit of memory, and may evict nothing.
         _ if error.details().starts_with("OOM") => StoreError::Overloaded { store },
+        // A script has found what another version wrote.
+        _ if error.details().starts_with("FORMAT") => StoreError::Corrupt {
+            store,
+            what: error.details().to_owned(),
+        },
         _ => StoreError::unavailable(store, error),
     }
 }

@@ -4,7 +4,7 @@
 //! has become a primary may lack what the primary before it had acknowledged. So each life of a server has a generation,
 //! which stands in the durable store ([`Generations`]) and in every key: what an earlier life was given is not found.
 //!
-//! A process learns the generation by asking the server who it is, and then the store. Three rules make that safe:
+//! A process learns the generation by asking the server who it is, and then the store. Four rules make that safe:
 //!
 //! - It is believed for [`HOLDS`], counted from when it was asked for. An answer that comes later counts only if the
 //!   generation is confirmed once more and is the same: the process may have been stopped while it waited.
@@ -12,6 +12,9 @@
 //!   connection. An answer counts only if its connection was the same before and after. (A connection that is led to
 //!   another server, by a name that has moved, is a new one.)
 //! - A server that is a replica is not used.
+//! - What everybody must find (a push, an announcement, a removal) is not written under a generation before nobody goes by
+//!   an older one any more: [`HOLDS`] after this process has learned of it. Else a process that still believes the older
+//!   one, over a connection that has not broken, could miss what has been answered.
 //!
 //! Two servers that take themselves for the same primary make each other's generations old, again and again: nothing is
 //! found in either, which costs time and no answer.
@@ -36,7 +39,7 @@ use storage::{Deadline, Generations, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use self::link::Link;
-pub(crate) use self::member::{Confirmed, Member};
+pub(crate) use self::member::{Confirmed, Member, Purpose};
 use self::topology::Topology;
 use crate::client::RedisClient;
 use crate::error::{OpenError, store_error};
@@ -79,7 +82,10 @@ impl RedisNode {
             let links = try_join_all((0..connections).map(|_| Link::open(parsed))).await?;
             Servers::One(Arc::new(Member::new(links, false, generations)))
         };
-        Ok(Arc::new(Self { servers }))
+        let this = Arc::new(Self { servers });
+        // Early, so that the first change does not have to wait until nobody goes by an older generation.
+        this.confirm_all().await;
+        Ok(this)
     }
 
     /// Whether keys are spread over several servers.
@@ -132,11 +138,12 @@ impl RedisNode {
     pub(crate) async fn ask(
         &self,
         tag: u64,
+        purpose: Purpose,
         deadline: Deadline,
         request: impl Fn(&Confirmed) -> Request,
     ) -> Result<Answer, StoreError> {
         let mut answers = self
-            .ask_each(&[tag], deadline, |_, confirmed| request(confirmed))
+            .ask_each(&[tag], purpose, deadline, |_, confirmed| request(confirmed))
             .await?;
         Ok(answers.pop().expect("there is an answer for each request"))
     }
@@ -145,6 +152,7 @@ impl RedisNode {
     pub(crate) async fn ask_each(
         &self,
         tags: &[u64],
+        purpose: Purpose,
         deadline: Deadline,
         request: impl Fn(usize, &Confirmed) -> Request,
     ) -> Result<Vec<Answer>, StoreError> {
@@ -154,7 +162,7 @@ impl RedisNode {
             let asking = self
                 .by_owner(&places, tags)?
                 .into_iter()
-                .map(|(member, places)| self.ask_member(member, places, deadline, &request));
+                .map(|(member, places)| self.ask_member(member, places, purpose, deadline, &request));
             let mut moved = Vec::new();
             for (place, answer) in try_join_all(asking).await?.into_iter().flatten() {
                 match answer {
@@ -193,11 +201,12 @@ impl RedisNode {
         &self,
         member: Arc<Member>,
         places: Vec<usize>,
+        purpose: Purpose,
         deadline: Deadline,
         request: &impl Fn(usize, &Confirmed) -> Request,
     ) -> Result<Vec<(usize, Option<Answer>)>, StoreError> {
         let requests = |confirmed: &Confirmed| places.iter().map(|place| request(*place, confirmed)).collect();
-        let (answers, confirmed) = member.ask(deadline, requests).await?;
+        let (answers, confirmed) = member.ask(purpose, deadline, requests).await?;
         let mut told = Vec::with_capacity(places.len());
         for (place, answer) in places.into_iter().zip(answers) {
             let value = match answer {
@@ -206,7 +215,7 @@ impl RedisNode {
                     Some(Redirection::Moved) => None,
                     Some(Redirection::Ask(address)) => {
                         let request = request(place, &confirmed);
-                        Some(self.ask_next(&address, &request, deadline).await?)
+                        Some(self.ask_next(&address, &request, purpose, deadline).await?)
                     }
                     None => return Err(failed(error)),
                 },
@@ -218,7 +227,13 @@ impl RedisNode {
     }
 
     /// Asks the node that takes over a slot, by the keys of the one that it takes it from.
-    async fn ask_next(&self, address: &str, request: &Request, deadline: Deadline) -> Result<Value, StoreError> {
+    async fn ask_next(
+        &self,
+        address: &str,
+        request: &Request,
+        purpose: Purpose,
+        deadline: Deadline,
+    ) -> Result<Value, StoreError> {
         let Servers::Cluster(topology) = &self.servers else {
             return Err(StoreError::unavailable(
                 STORE,
@@ -226,7 +241,7 @@ impl RedisNode {
             ));
         };
         let member = topology.member_at(address).await.map_err(failed)?;
-        member.ask_for_slot(deadline, request).await?.map_err(failed)
+        member.ask_for_slot(purpose, deadline, request).await?.map_err(failed)
     }
 
     async fn look(&self) -> Result<(), StoreError> {

@@ -41,7 +41,7 @@ use storage::{
 
 use self::header::{Newest, parse_page};
 use self::scripts::{Scripts, Shape, bytes, count, key, sequence, sorted_sequence};
-use crate::node::{Confirmed, Member, RedisNode};
+use crate::node::{Confirmed, Member, Purpose, RedisNode};
 use crate::request::Request;
 
 const STORE: &str = "home timelines";
@@ -58,7 +58,7 @@ const PROLONGED_AFTER: u32 = 30;
 /// How home timelines are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct RedisTimelineOptions {
-    /// Ids that a timeline keeps. It may keep up to 63 more.
+    /// Ids that a timeline keeps. It may keep up to 31 more, and always up to 95.
     pub window: usize,
     /// How long a timeline that nobody reads is kept.
     pub idle: Duration,
@@ -116,7 +116,7 @@ impl RedisTimelines {
     ) -> Result<Vec<bool>, StoreError> {
         let chunks = followers.chunks(FOLLOWERS_AT_ONCE);
         let (answers, _) = member
-            .ask(deadline, |confirmed| {
+            .ask(Purpose::Change, deadline, |confirmed| {
                 chunks.map(|chunk| self.push_request(chunk, confirmed)).collect()
             })
             .await?;
@@ -131,7 +131,7 @@ impl RedisTimelines {
     async fn push_each(&self, followers: &[(UserId, &[TweetId])], deadline: Deadline) -> Result<Vec<bool>, StoreError> {
         let tags: Vec<u64> = followers.iter().map(|(user, _)| user.get()).collect();
         let request = |at: usize, confirmed: &Confirmed| self.push_request(&followers[at..=at], confirmed);
-        let answers = self.redis.ask_each(&tags, deadline, request).await?;
+        let answers = self.redis.ask_each(&tags, Purpose::Change, deadline, request).await?;
         let exist: Result<Vec<Vec<bool>>, StoreError> = answers.into_iter().map(|answer| flags(answer.value)).collect();
         Ok(exist?.concat())
     }
@@ -145,7 +145,7 @@ impl RedisTimelines {
     ) -> Result<bool, StoreError> {
         let answer = self
             .redis
-            .ask(user.get(), deadline, |confirmed| {
+            .ask(user.get(), Purpose::Change, deadline, |confirmed| {
                 request(vec![key(user, confirmed.generation)])
             })
             .await?;
@@ -159,7 +159,8 @@ impl RedisTimelines {
             return;
         }
         let arguments = vec![Value::from(now_s.to_string()), self.idle_ms()];
-        let touched = self.change(user, deadline, |keys| {
+        let touched = self.redis.ask(user.get(), Purpose::Look, deadline, |confirmed| {
+            let keys = vec![key(user, confirmed.generation)];
             Request::script(&self.scripts.touch, keys, arguments.clone())
         });
         if let Err(error) = touched.await {
@@ -175,7 +176,7 @@ impl RedisTimelines {
         limit: usize,
         deadline: Deadline,
     ) -> Result<StoredTimeline, StoreError> {
-        let answer = self.redis.ask(user.get(), deadline, |confirmed| {
+        let answer = self.redis.ask(user.get(), Purpose::Look, deadline, |confirmed| {
             let keys = vec![key(user, confirmed.generation)];
             Request::script(&self.scripts.page, keys, vec![bytes(below.get()), count(limit)])
         });
@@ -278,7 +279,10 @@ impl TimelineStore for RedisTimelines {
                 Vec::new(),
             )
         };
-        self.redis.ask_each(&tags, deadline, request).await.map(|_| ())
+        self.redis
+            .ask_each(&tags, Purpose::Change, deadline, request)
+            .await
+            .map(|_| ())
     }
 
     /// Looks at keys one by one: for operators, and not often. Beyond a hundred thousand keys it looks at a sample.
@@ -299,7 +303,7 @@ impl TimelineStore for RedisTimelines {
 impl RedisTimelines {
     /// The newest part, and a time of the server at which it was there.
     async fn newest(&self, user: UserId, deadline: Deadline) -> Result<(Option<Newest>, u64), StoreError> {
-        let answer = self.redis.ask(user.get(), deadline, |confirmed| {
+        let answer = self.redis.ask(user.get(), Purpose::Look, deadline, |confirmed| {
             Request::new("GET", vec![key(user, confirmed.generation)])
         });
         let answer = answer.await?;

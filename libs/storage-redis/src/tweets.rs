@@ -18,7 +18,7 @@ use model::{TweetId, UserId};
 use storage::{CacheEpoch, CachedTweets, Deadline, RenderedTweet, StoreError, TweetCache};
 
 use crate::error::store_error;
-use crate::node::{Answer, Confirmed, RedisNode};
+use crate::node::{Answer, Confirmed, Purpose, RedisNode};
 use crate::request::{LuaScript, Request};
 
 const STORE: &str = "the tweet cache";
@@ -55,6 +55,7 @@ impl RedisTweets {
     async fn ask(
         &self,
         ids: &[TweetId],
+        purpose: Purpose,
         deadline: Deadline,
         request: impl Fn(std::ops::Range<usize>, Vec<Value>) -> Request,
     ) -> Result<Vec<Answer>, StoreError> {
@@ -65,12 +66,14 @@ impl RedisTweets {
             let keys = ids[range.clone()].iter().map(|id| key(*id, confirmed)).collect();
             request(range, keys)
         };
-        self.redis.ask_each(&tags, deadline, request).await
+        self.redis.ask_each(&tags, purpose, deadline, request).await
     }
 
     /// What lies under the keys of these tweets.
     async fn found(&self, ids: &[TweetId], deadline: Deadline) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let answers = self.ask(ids, deadline, |_, keys| Request::new("MGET", keys)).await?;
+        let answers = self
+            .ask(ids, Purpose::Look, deadline, |_, keys| Request::new("MGET", keys))
+            .await?;
         let found: Result<Vec<Vec<Option<Bytes>>>, _> =
             answers.into_iter().map(|answer| answer.value.convert()).collect();
         let found = found.map_err(|error| store_error(STORE, error))?.concat();
@@ -83,7 +86,7 @@ impl RedisTweets {
         })
     }
 
-    /// Leaves a lease where nothing is.
+    /// Leaves a lease where nothing is. Nobody has to find it, nor what is put in its place.
     async fn lease(&self, ids: &[TweetId], epoch: CacheEpoch, deadline: Deadline) -> Result<(), StoreError> {
         let tags: Vec<u64> = ids.iter().map(|id| id.get()).collect();
         let lease = Value::Bytes(lease(epoch));
@@ -94,7 +97,10 @@ impl RedisTweets {
             arguments.push(millis(LEASED));
             Request::new("SET", arguments)
         };
-        self.redis.ask_each(&tags, deadline, request).await.map(|_| ())
+        self.redis
+            .ask_each(&tags, Purpose::Look, deadline, request)
+            .await
+            .map(|_| ())
     }
 }
 
@@ -124,7 +130,7 @@ impl TweetCache for RedisTweets {
     ) -> Result<(), StoreError> {
         let ids: Vec<TweetId> = tweets.iter().map(|tweet| tweet.id).collect();
         let values: Vec<Value> = tweets.iter().map(|tweet| Value::Bytes(encode(tweet))).collect();
-        self.ask(&ids, deadline, |range, keys| {
+        self.ask(&ids, Purpose::Look, deadline, |range, keys| {
             let mut arguments = vec![Value::Bytes(lease(epoch)), millis(KEPT)];
             arguments.extend_from_slice(&values[range]);
             Request::script(&self.put, keys, arguments)
@@ -134,7 +140,7 @@ impl TweetCache for RedisTweets {
     }
 
     async fn remove(&self, ids: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
-        self.ask(ids, deadline, |_, keys| Request::new("UNLINK", keys))
+        self.ask(ids, Purpose::Change, deadline, |_, keys| Request::new("UNLINK", keys))
             .await
             .map(|_| ())
     }

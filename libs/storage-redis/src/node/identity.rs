@@ -12,6 +12,13 @@ use crate::request::{Request, send};
 /// its address, two that spell it differently would count its lives apart.
 const ALONE: &str = "timelines";
 
+const REPLICA: &str = "it is a replica";
+
+/// Whether a server has said so.
+pub(super) fn is_replica(error: &Error) -> bool {
+    error.details() == REPLICA
+}
+
 /// Who a server is at present.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -48,7 +55,7 @@ pub(super) async fn identify(client: &Client, is_clustered: bool) -> Result<Iden
 
 fn identity(server: &str, replication: &str, server_ms: u64, cluster: Option<(&str, &str)>) -> Result<Identity, Error> {
     if field(replication, "role")? != "master" {
-        return Err(Error::new(ErrorKind::Routing, "it is a replica"));
+        return Err(Error::new(ErrorKind::Routing, REPLICA));
     }
     // Another replication id without another process: it was a replica in between, and holds what its primary held.
     let life = format!("{}/{}", field(server, "run_id")?, field(replication, "master_replid")?);
@@ -101,7 +108,7 @@ mod tests {
     #[test]
     fn a_replica_is_not_asked() {
         let replica = REPLICATION.replace("master\r", "slave\r");
-        assert!(identity(SERVER, &replica, 7, None).is_err());
+        assert!(is_replica(&identity(SERVER, &replica, 7, None).unwrap_err()));
         assert!(identity("", REPLICATION, 7, None).is_err());
     }
 }

@@ -12,7 +12,7 @@ use model::Generation;
 use parking_lot::Mutex;
 use storage::{Deadline, Generations, StoreError};
 
-use super::identity::{Identity, identify};
+use super::identity::{Identity, identify, is_replica};
 use super::link::Link;
 use super::{HOLDS, STORE};
 use crate::error::store_error;
@@ -27,12 +27,29 @@ pub(crate) struct Confirmed {
     pub(crate) server_ms: u64,
     incarnation: Arc<str>,
     asked: Instant,
+    /// When this process learned of the generation.
+    learned: Instant,
 }
 
 impl Confirmed {
     fn holds(&self) -> bool {
         self.asked.elapsed() < HOLDS
     }
+
+    /// From when on nobody goes by an older generation.
+    fn is_everybodys_from(&self) -> Instant {
+        self.learned + HOLDS
+    }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To know something. What cannot be believed is not answered.
+    Look,
+    /// To change something that everybody must find. Where a process that is not told of a change would miss it, it is made
+    /// only when no process goes by an older generation any more.
+    Change,
 }
 
 /// One server.
@@ -62,10 +79,11 @@ impl Member {
     /// the life that was confirmed, and, if that took long, is still confirmed to be in.
     pub(crate) async fn ask(
         &self,
+        purpose: Purpose,
         deadline: Deadline,
         requests: impl FnOnce(&Confirmed) -> Vec<Request>,
     ) -> Result<(Vec<Result<Value, Error>>, Confirmed), StoreError> {
-        let talk = self.begin(deadline).await?;
+        let talk = self.begin(purpose, deadline).await?;
         let requests = requests(&talk.confirmed);
         let answers = in_time(deadline, send(talk.client, &requests)).await?;
         self.end(talk, deadline).await.map(|confirmed| (answers, confirmed))
@@ -74,28 +92,35 @@ impl Member {
     /// As [`Member::ask`], of a node that takes over the slot of the request's keys.
     pub(super) async fn ask_for_slot(
         &self,
+        purpose: Purpose,
         deadline: Deadline,
         request: &Request,
     ) -> Result<Result<Value, Error>, StoreError> {
-        let talk = self.begin(deadline).await?;
+        let talk = self.begin(purpose, deadline).await?;
         let answer = in_time(deadline, send_asking(talk.client, request)).await?;
         self.end(talk, deadline).await.map(|_| answer)
     }
 
-    async fn begin(&self, deadline: Deadline) -> Result<Talk<'_>, StoreError> {
-        let link = self.link();
-        let client = link.client().map_err(failed)?;
-        let (life, incarnation) = link.life();
-        let confirmed = match self.believed(incarnation.as_ref()) {
-            Some(confirmed) => confirmed,
-            None => self.confirm(link, deadline).await?,
-        };
-        Ok(Talk {
-            link,
-            client,
-            life,
-            confirmed,
-        })
+    async fn begin(&self, purpose: Purpose, deadline: Deadline) -> Result<Talk<'_>, StoreError> {
+        loop {
+            let link = self.link();
+            let client = link.client().map_err(failed)?;
+            let (life, incarnation) = link.life();
+            let confirmed = match self.believed(incarnation.as_ref()) {
+                Some(confirmed) => confirmed,
+                None => self.confirm(link, deadline).await?,
+            };
+            let from = confirmed.is_everybodys_from();
+            if purpose == Purpose::Look || from <= Instant::now() {
+                return Ok(Talk {
+                    link,
+                    client,
+                    life,
+                    confirmed,
+                });
+            }
+            in_time(deadline, tokio::time::sleep_until(from.into())).await?;
+        }
     }
 
     async fn end(&self, talk: Talk<'_>, deadline: Deadline) -> Result<Confirmed, StoreError> {
@@ -165,18 +190,26 @@ impl Member {
             name,
             incarnation,
             server_ms,
-        } = identified.map_err(failed)?;
+        } = identified.map_err(|error| {
+            if is_replica(&error) {
+                *self.confirmed.lock() = None;
+            }
+            failed(error)
+        })?;
         let generation = self.generations.current(&name, &incarnation, deadline).await?;
         if !link.note(life, &incarnation) {
             return Err(made_anew());
         }
+        let known = self.confirmed.lock().clone();
+        let known_since = known.as_ref().filter(|known| known.generation == generation);
         let confirmed = Confirmed {
             generation,
             server_ms,
             incarnation,
             asked,
+            learned: known_since.map_or_else(Instant::now, |known| known.learned),
         };
-        let known = self.confirmed.lock().replace(confirmed.clone());
+        *self.confirmed.lock() = Some(confirmed.clone());
         if known.is_some_and(|known| known.generation != generation) {
             tracing::warn!(node = %name, %generation, "Redis has another life: what it held before counts as absent");
         }

@@ -7,7 +7,7 @@ use storage::{Deadline, StoreError, TimelineStats};
 use super::STORE;
 use super::header::{HEADER_BYTES, Newest};
 use crate::error::store_error;
-use crate::node::Member;
+use crate::node::{Confirmed, Member, Purpose};
 use crate::request::Request;
 
 /// With more keys than this the rest is taken to be like these.
@@ -51,7 +51,7 @@ async fn add(
 ) -> Result<(), StoreError> {
     let mut ours = Vec::new();
     let (answers, _) = member
-        .ask(deadline, |confirmed| {
+        .ask(Purpose::Look, deadline, |confirmed| {
             ours = keys
                 .into_iter()
                 .filter(|key| is_of(key, confirmed.generation))
@@ -106,9 +106,11 @@ fn look(key: &str) -> [Request; 3] {
 async fn one<T: fred::types::FromValue>(
     member: &Member,
     deadline: Deadline,
-    request: impl FnOnce(&crate::node::Confirmed) -> Request,
+    request: impl FnOnce(&Confirmed) -> Request,
 ) -> Result<T, StoreError> {
-    let (mut answers, _) = member.ask(deadline, |confirmed| vec![request(confirmed)]).await?;
+    let (mut answers, _) = member
+        .ask(Purpose::Look, deadline, |confirmed| vec![request(confirmed)])
+        .await?;
     let answer = answers.pop().expect("there is an answer for each request");
     answer
         .and_then(Value::convert)

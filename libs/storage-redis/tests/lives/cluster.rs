@@ -1,0 +1,181 @@
+//! A cluster: nodes that die, and slots that move while timelines are used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use model::UserId;
+
+use crate::server::{Server, programs};
+use crate::world::World;
+
+const USERS: u64 = 60;
+const NODES: u32 = 3;
+
+/// Nodes that share the slots evenly.
+async fn cluster(program: &str) -> Vec<Server> {
+    let options = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "60000",
+        "--cluster-announce-ip",
+        "127.0.0.1",
+        "--cluster-require-full-coverage",
+        "no",
+    ];
+    let nodes = join_all((0..NODES).map(|_| Server::start(program, &options))).await;
+    let share = 16_384 / NODES;
+    for (number, node) in (0..NODES).zip(&nodes) {
+        let last = if number + 1 == NODES {
+            16_383
+        } else {
+            (number + 1) * share - 1
+        };
+        let range = [(number * share).to_string(), last.to_string()];
+        let _: String = node.ask("CLUSTER", &["ADDSLOTSRANGE", &range[0], &range[1]]).await;
+        let _: String = node
+            .ask("CLUSTER", &["SET-CONFIG-EPOCH", &(number + 1).to_string()])
+            .await;
+        let _: String = node
+            .ask("CLUSTER", &["MEET", "127.0.0.1", &nodes[0].port.to_string()])
+            .await;
+    }
+    for node in &nodes {
+        wait_for_slots(node).await;
+    }
+    nodes
+}
+
+async fn wait_for_slots(node: &Server) {
+    loop {
+        let state: String = node.ask("CLUSTER", &["INFO"]).await;
+        let slots: Vec<fred::types::Value> = node.ask("CLUSTER", &["SLOTS"]).await;
+        if state.contains("cluster_state:ok")
+            && state.contains("cluster_slots_ok:16384")
+            && slots.len() >= NODES as usize
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn url(node: &Server) -> String {
+    node.url().replace("redis://", "redis-cluster://")
+}
+
+async fn build_all(world: &World) {
+    for user in 1..=USERS {
+        world.build_when_back(UserId::new(user), [1, 2]).await;
+    }
+}
+
+/// The users who have a timeline.
+async fn built(world: &World) -> Vec<u64> {
+    let mut built = Vec::new();
+    for user in 1..=USERS {
+        if world.read_when_back(UserId::new(user)).await.slice.is_some() {
+            built.push(user);
+        }
+    }
+    built
+}
+
+#[tokio::test]
+async fn a_node_that_restarts_takes_only_its_own_timelines_with_it() {
+    for program in programs() {
+        let mut nodes = cluster(&program).await;
+        let world = World::new(&url(&nodes[0])).await;
+        build_all(&world).await;
+        assert_eq!(built(&world).await.len() as u64, USERS);
+        nodes[1].save().await;
+        nodes[1].kill();
+        nodes[1].restart().await;
+        wait_for_slots(&nodes[1]).await;
+        let lost = USERS - built(&world).await.len() as u64;
+        assert!((1..USERS).contains(&lost), "{lost}");
+        build_all(&world).await;
+        assert_eq!(built(&world).await.len() as u64, USERS);
+    }
+}
+
+/// While each key is moved, and after, whoever has a timeline has all of it.
+#[tokio::test]
+async fn slots_move_while_tweets_are_pushed() {
+    for program in programs() {
+        let nodes = cluster(&program).await;
+        let world = World::new(&url(&nodes[0])).await;
+        let other = World::sharing(&url(&nodes[2]), Arc::clone(&world.lives)).await;
+        build_all(&world).await;
+        let mut next = 3;
+        for user in [7_u64, 8, 9] {
+            let slot: u64 = nodes[0].ask("CLUSTER", &["KEYSLOT", &user.to_string()]).await;
+            for (from, to) in [(0, 1), (1, 0)] {
+                next = move_slot(&nodes, slot, from, to, &[&world, &other], next).await;
+            }
+        }
+    }
+}
+
+/// Moves a slot key by key to another node, if this node has it, and pushes and reads at each step.
+async fn move_slot(nodes: &[Server], slot: u64, from: usize, to: usize, worlds: &[&World], mut next: u64) -> u64 {
+    let (source, target, slot) = (&nodes[from], &nodes[to], slot.to_string());
+    let ids: Vec<String> = join_all(nodes.iter().map(|node| node.ask::<String>("CLUSTER", &["MYID"]))).await;
+    let mine: String = source.ask("CLUSTER", &["NODES"]).await;
+    if !has_slot(&mine, slot.parse().unwrap()) {
+        return next;
+    }
+    let set = async |node: &Server, state: &str, of: usize| {
+        let _: String = node.ask("CLUSTER", &["SETSLOT", &slot, state, &ids[of]]).await;
+    };
+    set(target, "IMPORTING", from).await;
+    set(source, "MIGRATING", to).await;
+    next = use_all(worlds, next).await;
+    let keys: Vec<String> = source.ask("CLUSTER", &["GETKEYSINSLOT", &slot, "100"]).await;
+    for key in keys {
+        let port = target.port.to_string();
+        let _: String = source.ask("MIGRATE", &["127.0.0.1", &port, &key, "0", "5000"]).await;
+        next = use_all(worlds, next).await;
+    }
+    for node in [target, source] {
+        set(node, "NODE", to).await;
+    }
+    use_all(worlds, next).await
+}
+
+fn has_slot(nodes: &str, slot: u16) -> bool {
+    let myself = nodes.lines().find(|line| line.contains("myself")).unwrap();
+    myself
+        .split(' ')
+        .skip(8)
+        .filter(|range| !range.starts_with('['))
+        .any(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            (first.parse().unwrap()..=last.parse::<u16>().unwrap()).contains(&slot)
+        })
+}
+
+/// Pushes a tweet to everybody by one process, and reads it by all.
+async fn use_all(worlds: &[&World], id: u64) -> u64 {
+    for user in 1..=USERS {
+        let user = UserId::new(user);
+        let exists = loop {
+            match worlds[0].push(user, &[id]).await {
+                Ok(exists) => break exists,
+                Err(error) => assert!(error.is_transient(), "{error}"),
+            }
+        };
+        for world in worlds {
+            let stored = world.read_when_back(user).await;
+            assert!(
+                !exists || stored.slice.is_none_or(|slice| slice.ids[0].get() == id),
+                "{user} lacks {id}"
+            );
+        }
+        if !exists {
+            worlds[0].build_when_back(user, 1..=id).await;
+        }
+    }
+    id + 1
+}
