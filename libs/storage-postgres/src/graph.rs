@@ -1,7 +1,7 @@
 //! Accounts, edges and delivery rules.
 //!
 //! Any number of processes write. What an account does is serialised by the lock of its own row, so that its version
-//! counts without gaps and its limits hold exactly; what many do to one account at the same time takes no lock on it.
+//! counts without gaps and its limits hold exactly; what many do to one account at the same time writes no row of it.
 
 mod accounts;
 mod changes;
@@ -14,6 +14,7 @@ mod import;
 mod plans;
 mod purge;
 mod sessions;
+mod views;
 
 use std::sync::Arc;
 
@@ -91,10 +92,8 @@ impl GraphStore for PostgresGraph {
     }
 
     async fn revoke(&self, session: &Session, deadline: Deadline) -> Result<(), StoreError> {
-        let mut client = self.pool.client(deadline).await?;
-        let transaction = ask::within(deadline, client.transaction()).await?;
-        sessions::revoke(&transaction, session, self.clock.unix_ms(), deadline).await?;
-        ask::within(deadline, transaction.commit()).await
+        let client = self.pool.client(deadline).await?;
+        sessions::revoke(&client, session, self.clock.unix_ms(), deadline).await
     }
 
     async fn revocations(&self, now_s: u64, deadline: Deadline) -> Result<RevocationState, StoreError> {
@@ -103,11 +102,8 @@ impl GraphStore for PostgresGraph {
     }
 
     async fn delete_user(&self, user: UserId, deadline: Deadline) -> Result<(), AccountError> {
-        let mut client = self.pool.client(deadline).await?;
-        let transaction = ask::within(deadline, client.transaction()).await?;
-        accounts::delete(&transaction, user, self.clock.unix_ms(), deadline).await?;
-        ask::within(deadline, transaction.commit()).await?;
-        Ok(())
+        let client = self.pool.client(deadline).await?;
+        accounts::delete(&client, user, self.clock.unix_ms(), deadline).await
     }
 
     async fn purge_deleted(&self, limit: usize, deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
@@ -125,7 +121,7 @@ impl GraphStore for PostgresGraph {
 
     async fn reader(&self, reader: UserId, deadline: Deadline) -> Result<Option<ReaderView>, StoreError> {
         let client = self.pool.client(deadline).await?;
-        edges::reader(&client, reader, deadline).await
+        views::reader(&client, reader, deadline).await
     }
 
     async fn edges(
@@ -138,12 +134,12 @@ impl GraphStore for PostgresGraph {
             return Ok(Vec::new());
         }
         let client = self.pool.client(deadline).await?;
-        edges::pages(&client, direction, requests, deadline).await
+        views::pages(&client, direction, requests, deadline).await
     }
 
     async fn chunks(&self, request: ChunksRequest, deadline: Deadline) -> Result<Vec<ChunkPlan>, StoreError> {
         let client = self.pool.client(deadline).await?;
-        edges::chunks(&client, request, deadline).await
+        views::chunks(&client, request, deadline).await
     }
 
     async fn changes_after(
@@ -181,11 +177,11 @@ impl GraphStore for PostgresGraph {
     }
 
     async fn followers_counts(&self, authors: &[UserId], deadline: Deadline) -> Result<Vec<u64>, StoreError> {
-        let users = self.users(authors, deadline).await?;
-        Ok(users
-            .into_iter()
-            .map(|user| user.map_or(0, |user| user.followers_count))
-            .collect())
+        if authors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.pool.client(deadline).await?;
+        counts::followers(&client, authors, deadline).await
     }
 
     async fn set_tweet_counts(

@@ -35,8 +35,9 @@ async fn pass(graph: &PostgresGraph, prunes: bool) -> Result<(), StoreError> {
     let deadline = Deadline::after(WITHIN);
     while graph.fold_counts(FOLDED_AT_ONCE, deadline).await? == FOLDED_AT_ONCE as u64 {}
     if prunes {
-        graph.prune_changes(PRUNED_AT_ONCE, deadline).await?;
-        graph.prune(PRUNED_AT_ONCE, deadline).await?;
+        // As many as come in, and no more at once than a server takes in its stride.
+        while graph.prune_changes(PRUNED_AT_ONCE, deadline).await? == PRUNED_AT_ONCE as u64 {}
+        while graph.prune(PRUNED_AT_ONCE, deadline).await? >= PRUNED_AT_ONCE as u64 {}
     }
     Ok(())
 }

@@ -14,35 +14,48 @@ macro_rules! select_user {
     ($more:literal, $where:literal) => {
         concat!(
             "SELECT id, handle, display_name, created_at_ms,
-                followers_count + coalesce(
+                coalesce(followers, 0) + coalesce(
                     (SELECT sum(delta)::bigint FROM follower_count_deltas WHERE user_id = users.id), 0),
-                following_count, tweets_count",
+                following_count, coalesce(tweets, 0)",
             $more,
-            " FROM users WHERE deleted_at_ms IS NULL AND ",
+            " FROM users LEFT JOIN user_counts ON user_id = users.id WHERE deleted_at_ms IS NULL AND ",
             $where
         )
     };
 }
 
 pub(crate) const FIND: &str = select_user!("", "id = ANY($1)");
-pub(crate) const FIND_BY_HANDLE: &str = select_user!("", "handle_folded = $1");
+pub(crate) const FIND_BY_HANDLE: &str = select_user!("", "id = (SELECT user_id FROM handles WHERE handle = $1)");
 pub(crate) const CREDENTIALS: &str = select_user!(", password_hash, credential_version", "id = $1");
 
-pub(crate) const CREATE: &str = "INSERT INTO users (handle, handle_folded, display_name, created_at_ms, password_hash)
-    SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM users WHERE handle_folded = $2)
-    ON CONFLICT (handle_folded) DO NOTHING
+/// A handle that is taken costs no number, unless somebody takes it at the same time.
+pub(crate) const CREATE: &str = "WITH taken AS (
+        INSERT INTO handles (handle, user_id)
+        SELECT $2, nextval('user_ids') WHERE NOT EXISTS (SELECT 1 FROM handles WHERE handle = $2)
+        ON CONFLICT (handle) DO NOTHING
+        RETURNING user_id
+    )
+    INSERT INTO users (id, handle, display_name, created_at_ms, password_hash) SELECT user_id, $1, $3, $4, $5 FROM taken
     RETURNING id";
 
-/// What an account does itself is done one after the other. A lock that lets others refer to the account.
-pub(crate) const LOCK: &str =
-    "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR NO KEY UPDATE";
+/// What an account does itself is done one after the other.
+pub(crate) const LOCK: &str = "SELECT actor_version, following_count, credential_version
+    FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR NO KEY UPDATE";
 
-/// Nobody who refers to the account commits meanwhile.
-pub(crate) const LOCK_ALONE: &str =
-    "SELECT actor_version FROM users WHERE id = $1 AND deleted_at_ms IS NULL FOR UPDATE";
+/// Waits for what the account is just doing, and nothing that it has not done before comes after it.
+pub(crate) const DELETE: &str = "WITH gone AS (
+        UPDATE users SET deleted_at_ms = $2, password_hash = NULL, actor_version = actor_version + 1
+        WHERE id = $1 AND deleted_at_ms IS NULL
+        RETURNING id, actor_version
+    )
+    INSERT INTO graph_changes_unplaced (actor, version, kind, target, at_ms) SELECT id, actor_version, $3, id, $2 FROM gone";
 
-pub(crate) const DELETE: &str = "UPDATE users
-    SET deleted_at_ms = $2, password_hash = NULL, actor_version = $3 WHERE id = $1";
+/// An account under its lock.
+pub(super) struct Locked {
+    pub(super) version: ActorVersion,
+    pub(super) following: u64,
+    pub(super) credential_version: u32,
+}
 
 fn user(row: &Row) -> User {
     let count = |at: usize| sql::number(row.get::<_, i64>(at).max(0));
@@ -123,42 +136,36 @@ pub(super) async fn credentials(
     }))
 }
 
-/// The account's version, under its lock; `None` when there is no such account.
+/// Locks an account until the transaction ends; `None` when there is no such account.
 pub(super) async fn lock(
     transaction: &Transaction<'_>,
     id: UserId,
     deadline: Deadline,
-) -> Result<Option<ActorVersion>, StoreError> {
+) -> Result<Option<Locked>, StoreError> {
     let row = ask::query_opt(transaction, deadline, LOCK, &[&sql::column(id.get())]).await?;
-    Ok(row.map(|row| ActorVersion(sql::number(row.get(0)))))
+    Ok(row.map(|row| Locked {
+        version: ActorVersion(sql::number(row.get(0))),
+        following: sql::number(row.get(1)),
+        credential_version: u32::try_from(row.get::<_, i64>(2)).unwrap_or(u32::MAX),
+    }))
 }
 
 pub(super) async fn delete(
-    transaction: &Transaction<'_>,
+    client: &impl GenericClient,
     id: UserId,
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<(), AccountError> {
-    let column = sql::column(id.get());
-    let row = ask::query_opt(transaction, deadline, LOCK_ALONE, &[&column]).await?;
-    let version: i64 = row.ok_or(AccountError::NoSuchUser)?.get(0);
-    let version = ActorVersion(sql::number(version) + 1);
-    ask::execute(
-        transaction,
+    let kind = changes::code(GraphChangeKind::AccountDeleted);
+    let deleted = ask::execute(
+        client,
         deadline,
         DELETE,
-        &[&column, &sql::column(now_ms), &sql::column(version.0)],
+        &[&sql::column(id.get()), &sql::column(now_ms), &kind],
     )
     .await?;
-    changes::append(
-        transaction,
-        id,
-        version,
-        GraphChangeKind::AccountDeleted,
-        id,
-        now_ms,
-        deadline,
-    )
-    .await?;
+    if deleted == 0 {
+        return Err(AccountError::NoSuchUser);
+    }
     Ok(())
 }

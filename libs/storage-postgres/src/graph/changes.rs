@@ -4,6 +4,9 @@
 //! all that are committed and have none, one after the other under a lock: so a change that is committed later has a higher
 //! position, whichever number it drew when it was written, and an answer holds everything that was committed before it was
 //! asked for. Numbers that an account's changes drew are in the order of its versions, since the account was locked.
+//!
+//! Positions go up by one, so that a hole tells that changes were dropped. There is no row that every pulse or every writer
+//! meets: while a backup holds an old snapshot, all versions of such a row would have to be stepped over.
 
 use deadpool_postgres::{Client, Transaction};
 use model::{ActorVersion, EdgeKind, Epoch, GraphChange, GraphChangeKind, Position, UserId};
@@ -34,45 +37,61 @@ pub(crate) const APPEND: &str = "INSERT INTO graph_changes_unplaced (actor, vers
     VALUES ($1, $2, $3, $4, $5)";
 
 /// Changes that one transaction places, so that a caller who runs out of time has brought it forward.
-const PLACED_AT_ONCE: i64 = 5_000;
+const PLACED_AT_ONCE: i64 = 20_000;
+
+/// The newest change, and from which transaction on somebody may have told what is not placed. After a restore into a
+/// server that has counted fewer transactions, that may be any.
+macro_rules! with_head {
+    ($with:literal, $query:literal) => {
+        concat!(
+            "WITH head AS MATERIALIZED (
+                SELECT position, settled FROM graph_changes ORDER BY position DESC LIMIT 1
+            ), known AS MATERIALIZED (
+                SELECT coalesce((SELECT position FROM head), 0) AS last, coalesce(
+                    (SELECT settled FROM head WHERE settled <= pg_snapshot_xmax(pg_current_snapshot())), '0'::xid8
+                ) AS settled
+            )",
+            $with,
+            $query
+        )
+    };
+}
 
 /// All that a replica asks for when nothing has happened.
-pub(crate) const PULSE: &str = "SELECT
-    (SELECT id FROM graph_changes_unplaced ORDER BY id LIMIT 1) IS NOT NULL,
-    (SELECT last FROM graph_positions),
-    (SELECT pruned FROM graph_positions),
-    (SELECT version FROM delivery_rules),
-    (SELECT epoch FROM store_epoch)";
+pub(crate) const PULSE: &str = with_head!(
+    "",
+    " SELECT (
+            SELECT id FROM graph_changes_unplaced WHERE xid >= (SELECT settled FROM known) ORDER BY xid, id LIMIT 1
+        ) IS NOT NULL,
+        (SELECT last FROM known),
+        (SELECT version FROM delivery_rules),
+        (SELECT epoch FROM store_epoch)"
+);
 
 const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 
-pub(crate) const PLACE: &str = "WITH taken AS (
-        DELETE FROM graph_changes_unplaced
-        WHERE id = ANY (ARRAY(SELECT id FROM graph_changes_unplaced ORDER BY id LIMIT $1))
-        RETURNING *
-    ), numbered AS (
-        SELECT *, row_number() OVER (ORDER BY id) AS number FROM taken
-    ), base AS (
-        UPDATE graph_positions SET last = last + (SELECT count(*) FROM taken)
-        RETURNING last - (SELECT count(*) FROM taken) AS last
-    )
-    INSERT INTO graph_changes (position, actor, version, kind, target, at_ms)
-    SELECT base.last + number, actor, version, kind, target, at_ms FROM numbered, base";
+/// What a statement sees was all committed before it began; the lock is taken by one before.
+pub(crate) const PLACE: &str = with_head!(
+    ", taken AS (
+        DELETE FROM graph_changes_unplaced WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM graph_changes_unplaced WHERE xid >= (SELECT settled FROM known) ORDER BY id LIMIT $1
+        ))
+        RETURNING id, actor, version, kind, target, at_ms
+    )",
+    " INSERT INTO graph_changes (position, actor, version, kind, target, at_ms, settled)
+    SELECT last + row_number() OVER (ORDER BY id), actor, version, kind, target, at_ms,
+        CASE WHEN (SELECT count(*) FROM taken) < $1 THEN pg_snapshot_xmin(pg_current_snapshot()) ELSE settled END
+    FROM taken, known"
+);
 
-/// What was dropped is told by the same statement: it may be dropped between two.
-pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target, (SELECT pruned FROM graph_positions)
-    FROM graph_changes WHERE position > $1 ORDER BY position LIMIT $2";
+pub(crate) const AFTER: &str = "SELECT position, actor, version, kind, target FROM graph_changes
+    WHERE position > $1 ORDER BY position LIMIT $2";
 
-pub(crate) const PRUNE: &str = "WITH gone AS (
-        DELETE FROM graph_changes WHERE position = ANY (ARRAY(
-            SELECT position FROM (SELECT position, at_ms FROM graph_changes ORDER BY position LIMIT $2) AS oldest
-            WHERE at_ms < $1
-        )) RETURNING position
-    ), noted AS (
-        UPDATE graph_positions SET pruned = greatest(pruned, (SELECT max(position) FROM gone))
-        WHERE EXISTS (SELECT 1 FROM gone)
-    )
-    SELECT count(*) FROM gone";
+/// The newest stays: positions go on from it.
+pub(crate) const PRUNE: &str = "DELETE FROM graph_changes WHERE position = ANY (ARRAY(
+        SELECT position FROM (SELECT position, at_ms FROM graph_changes ORDER BY position LIMIT $2) AS oldest
+        WHERE at_ms < $1 AND position < (SELECT position FROM graph_changes ORDER BY position DESC LIMIT 1)
+    ))";
 
 /// Writes a change. It has no position until it is committed and somebody has asked.
 pub(super) async fn append(
@@ -126,7 +145,6 @@ fn change(row: &Row) -> Result<GraphChange, StoreError> {
 struct Beat {
     /// The last position, when every change that was committed before had one.
     last: i64,
-    pruned: i64,
     rules_version: u64,
     epoch: Epoch,
 }
@@ -143,9 +161,8 @@ async fn beat(client: &mut Client, deadline: Deadline) -> Result<Beat, StoreErro
     }
     Ok(Beat {
         last: row.get(1),
-        pruned: row.get(2),
-        rules_version: sql::number(row.get(3)),
-        epoch: Epoch(sql::number(row.get(4))),
+        rules_version: sql::number(row.get(2)),
+        epoch: Epoch(sql::number(row.get(3))),
     })
 }
 
@@ -158,13 +175,15 @@ pub(super) async fn pulse(
 ) -> Result<Pulse, StoreError> {
     let beat = beat(client, deadline).await?;
     let from = i64::try_from(after.0).unwrap_or(i64::MAX);
-    let mut gap = from < beat.pruned;
-    let mut changes = Vec::new();
-    if beat.last > from && limit > 0 {
-        let rows = ask::query(client, deadline, AFTER, &[&from, &sql::limit(limit)]).await?;
-        gap |= rows.first().is_none_or(|row| from < row.get(5));
+    let mut changes: Vec<GraphChange> = Vec::new();
+    if beat.last > from {
+        // One at least: it tells whether others were dropped before it.
+        let rows = ask::query(client, deadline, AFTER, &[&from, &sql::limit(limit.max(1))]).await?;
         changes = rows.iter().map(change).collect::<Result<_, _>>()?;
     }
+    let next = Position(after.0.saturating_add(1));
+    let gap = changes.first().is_some_and(|change| change.position > next);
+    changes.truncate(limit);
     Ok(Pulse {
         changes,
         gap,
@@ -179,11 +198,12 @@ pub(super) async fn latest(client: &mut Client, deadline: Deadline) -> Result<Po
 }
 
 impl PostgresGraph {
-    /// Drops changes that were kept long enough, at most `limit`; answers how many.
+    /// Drops changes that were kept long enough, at most `limit`; answers how many. The newest is always kept.
     pub async fn prune_changes(&self, limit: usize, deadline: Deadline) -> Result<u64, StoreError> {
         let before_ms = sql::column(self.clock.unix_ms().saturating_sub(KEPT_MS));
-        let client = self.pool.client(deadline).await?;
-        let row = ask::query_one(&client, deadline, PRUNE, &[&before_ms, &sql::limit(limit)]).await?;
-        Ok(sql::number(row.get(0)))
+        let mut client = self.pool.client(deadline).await?;
+        // Where nobody asks for changes, nobody else places them.
+        beat(&mut client, deadline).await?;
+        ask::execute(&client, deadline, PRUNE, &[&before_ms, &sql::limit(limit)]).await
     }
 }

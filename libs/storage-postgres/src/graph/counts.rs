@@ -1,8 +1,10 @@
 //! Counts.
 
+use ahash::AHashMap;
 use deadpool_postgres::GenericClient;
 use model::{AuthorTweets, UserId};
 use storage::{Deadline, StoreError};
+use tokio_postgres::Row;
 
 use super::PostgresGraph;
 use crate::ask;
@@ -12,34 +14,43 @@ use crate::sql;
 const INDEXED_FROM: u64 = 64;
 
 /// Several processes may fold at the same time: each takes what no other holds, and authors in one order.
-pub(crate) const FOLD: &str = "WITH picked AS (
-        SELECT id FROM follower_count_deltas ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
-    ), gone AS (
-        DELETE FROM follower_count_deltas WHERE id = ANY (ARRAY(SELECT id FROM picked)) RETURNING user_id, delta
-    ), sums AS (
-        SELECT user_id, sum(delta)::bigint AS delta, count(*) AS changes FROM gone GROUP BY user_id
-    ), locked AS (
-        SELECT id FROM users WHERE id IN (SELECT user_id FROM sums) ORDER BY id FOR NO KEY UPDATE
-    ), counted AS (
-        UPDATE users SET followers_count = followers_count + sums.delta
-        FROM sums WHERE users.id = sums.user_id AND users.id IN (SELECT id FROM locked)
+pub(crate) const FOLD: &str = "WITH gone AS (
+        DELETE FROM follower_count_deltas WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM follower_count_deltas ORDER BY user_id, id LIMIT $1 FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING user_id, delta
+    ), folded AS (
+        INSERT INTO user_counts AS known (user_id, followers)
+        SELECT user_id, sum(delta)::bigint FROM gone GROUP BY user_id ORDER BY user_id
+        ON CONFLICT (user_id) DO UPDATE SET followers = known.followers + excluded.followers
     )
-    SELECT coalesce(sum(changes), 0)::bigint FROM sums";
+    SELECT count(*) FROM gone";
+
+/// The followers of accounts, folded or not.
+macro_rules! followers {
+    ($from_where:literal) => {
+        concat!(
+            "SELECT users.id, coalesce(
+                (SELECT followers FROM user_counts WHERE user_id = users.id), 0) + coalesce(
+                (SELECT sum(delta)::bigint FROM follower_count_deltas WHERE user_id = users.id), 0) AS followers ",
+            $from_where
+        )
+    };
+}
+
+pub(crate) const FOLLOWERS: &str = followers!("FROM users WHERE id = ANY($1) AND deleted_at_ms IS NULL");
 
 /// Authors by their folded counts, and those whose counts are not folded yet. Candidates are an array, so that the planner
 /// does not take them for a third of all accounts.
 macro_rules! authors_with {
     ($indexed:literal) => {
         concat!(
-            "WITH counted AS MATERIALIZED (
-                SELECT id, followers_count + coalesce(
-                    (SELECT sum(delta)::bigint FROM follower_count_deltas WHERE user_id = users.id), 0) AS followers
-                FROM users WHERE deleted_at_ms IS NULL AND id = ANY (ARRAY(
-                    SELECT id FROM users WHERE ",
+            "WITH counted AS MATERIALIZED (",
+            followers!("FROM users WHERE deleted_at_ms IS NULL AND id = ANY (ARRAY("),
+            "SELECT user_id FROM user_counts WHERE ",
             $indexed,
-            " followers_count >= $1
-                    UNION SELECT user_id FROM follower_count_deltas GROUP BY user_id HAVING sum(delta) > 0
-                ))
+            " followers >= $1
+                UNION SELECT user_id FROM follower_count_deltas GROUP BY user_id HAVING sum(delta) > 0))
             )
             SELECT id, followers FROM counted WHERE followers >= $1"
         )
@@ -47,19 +58,17 @@ macro_rules! authors_with {
 }
 
 // The literal lets the planner use the partial index.
-pub(crate) const AUTHORS_WITH_MANY: &str = authors_with!("followers_count >= 64 AND");
+pub(crate) const AUTHORS_WITH_MANY: &str = authors_with!("followers >= 64 AND");
 pub(crate) const AUTHORS_WITH_FEW: &str = authors_with!("");
 
-/// Locks in one order, as [`FOLD`] does, so that nobody waits for another in a circle.
-pub(crate) const SET_TWEETS: &str = "WITH told AS (
-        SELECT DISTINCT ON (author) * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
-            AS told (author, count, version)
-        ORDER BY author, version DESC
-    ), locked AS (
-        SELECT id FROM users WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
-    )
-    UPDATE users SET tweets_count = told.count, tweets_version = told.version
-    FROM told WHERE users.id = told.author AND users.id IN (SELECT id FROM locked) AND tweets_version < told.version";
+/// In one order, as [`FOLD`], so that nobody waits for another in a circle.
+pub(crate) const SET_TWEETS: &str = "INSERT INTO user_counts AS known (user_id, tweets, tweets_version)
+    SELECT DISTINCT ON (author) author, count, version
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS told (author, count, version)
+    WHERE EXISTS (SELECT 1 FROM users WHERE id = author)
+    ORDER BY author, version DESC
+    ON CONFLICT (user_id) DO UPDATE SET tweets = excluded.tweets, tweets_version = excluded.tweets_version
+        WHERE known.tweets_version < excluded.tweets_version";
 
 pub(super) async fn authors_with(
     client: &impl GenericClient,
@@ -73,8 +82,26 @@ pub(super) async fn authors_with(
     };
     let followers = i64::try_from(followers).unwrap_or(i64::MAX);
     let rows = ask::query(client, deadline, statement, &[&followers]).await?;
-    let author = |row: &tokio_postgres::Row| (sql::user(row.get(0)), sql::number(row.get::<_, i64>(1).max(0)));
     Ok(rows.iter().map(author).collect())
+}
+
+pub(super) async fn followers(
+    client: &impl GenericClient,
+    authors: &[UserId],
+    deadline: Deadline,
+) -> Result<Vec<u64>, StoreError> {
+    let ids: Vec<i64> = authors.iter().map(|author| sql::column(author.get())).collect();
+    let rows = ask::query(client, deadline, FOLLOWERS, &[&ids]).await?;
+    let found: AHashMap<UserId, u64> = rows.iter().map(author).collect();
+    Ok(authors
+        .iter()
+        .map(|author| found.get(author).copied().unwrap_or(0))
+        .collect())
+}
+
+/// With how many followers it has.
+fn author(row: &Row) -> (UserId, u64) {
+    (sql::user(row.get(0)), sql::number(row.get::<_, i64>(1).max(0)))
 }
 
 pub(super) async fn set_tweets(

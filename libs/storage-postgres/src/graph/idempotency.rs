@@ -37,11 +37,24 @@ pub(super) async fn done(
         ],
     )
     .await?;
-    let digest: Option<Vec<u8>> = row.map(|row| row.get(0));
-    Ok(match digest {
-        Some(digest) if digest != key.body_digest => Err(IdempotencyConflict),
-        digest => Ok(digest.is_some()),
-    })
+    Ok(is_done(Some(key), row.map(|row| row.get(0))))
+}
+
+/// Account, operation and name of a key.
+pub(super) fn columns(key: Option<&IdempotencyKey>) -> (Option<i64>, Option<&str>, Option<&str>) {
+    (
+        key.map(|key| sql::column(key.account.get())),
+        key.map(|key| key.operation.as_str()),
+        key.map(|key| key.key.as_str()),
+    )
+}
+
+/// Whether the request of `key` has been done, by the digest that is kept under it.
+pub(super) fn is_done(key: Option<&IdempotencyKey>, kept: Option<Vec<u8>>) -> Result<bool, IdempotencyConflict> {
+    match (key, kept) {
+        (Some(key), Some(digest)) if digest != key.body_digest => Err(IdempotencyConflict),
+        (_, kept) => Ok(kept.is_some()),
+    }
 }
 
 /// Keeps the key with the write.

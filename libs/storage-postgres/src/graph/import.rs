@@ -1,7 +1,8 @@
 //! Edges by the ten thousand.
 //!
 //! An operator's import makes what could have been made by hand: nobody follows itself, a deleted account, or across a
-//! block. The limit of follows does not bind it. All new edges of a follower in one call carry one version.
+//! block. The limit of follows does not bind it. All new edges of a follower in one call carry one version. Edges that stand
+//! cost one look each, and no lock.
 
 use ahash::AHashMap;
 use deadpool_postgres::Transaction;
@@ -17,27 +18,37 @@ pub(super) const BEGIN: &str = "INSERT INTO graph_imports (source) VALUES ($1) O
 pub(super) const END: &str = "DELETE FROM graph_imports WHERE source = $1";
 pub(super) const UNFINISHED: &str = "SELECT source FROM graph_imports ORDER BY source";
 
-pub(crate) const ACCOUNTS: &str = "INSERT INTO users (handle, handle_folded, display_name, created_at_ms)
-    SELECT handle, handle, handle, $2
-    FROM unnest($1::text[]) AS asked (handle)
-    WHERE NOT EXISTS (SELECT 1 FROM users WHERE handle_folded = asked.handle)
-    ORDER BY handle
-    ON CONFLICT (handle_folded) DO NOTHING";
+/// In one order, so that no two imports wait for each other in a circle.
+pub(crate) const ACCOUNTS: &str = "WITH made AS (
+        INSERT INTO handles (handle, user_id)
+        SELECT handle, nextval('user_ids') FROM (
+            SELECT handle FROM unnest($1::text[]) AS asked (handle)
+            WHERE NOT EXISTS (SELECT 1 FROM handles WHERE handles.handle = asked.handle) ORDER BY handle
+        ) AS missing
+        ON CONFLICT (handle) DO NOTHING
+        RETURNING handle, user_id
+    )
+    INSERT INTO users (id, handle, display_name, created_at_ms) SELECT user_id, handle, handle, $2 FROM made";
 
-/// Their locks are taken in one order, so that no two imports wait for each other in a circle.
-pub(crate) const LOCK_FOLLOWERS: &str = "SELECT handle_folded, id, actor_version FROM users
-    WHERE handle_folded = ANY($1) AND deleted_at_ms IS NULL ORDER BY id FOR NO KEY UPDATE";
+pub(crate) const FIND: &str = "SELECT number, user_id
+    FROM unnest($1::text[]) WITH ORDINALITY AS asked (handle, number) JOIN handles USING (handle)";
 
-/// Nobody of them is deleted meanwhile.
-pub(crate) const LOCK_FOLLOWEES: &str = "SELECT handle_folded, id FROM users
-    WHERE handle_folded = ANY($1) AND deleted_at_ms IS NULL ORDER BY id FOR KEY SHARE";
+pub(crate) const MISSING: &str = "SELECT number
+    FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked (follower, followee, number)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM follows WHERE follower = asked.follower AND followee = asked.followee AND present
+    ) ORDER BY number";
+
+pub(crate) const LOCK_FOLLOWERS: &str = "SELECT id, actor_version FROM users
+    WHERE id = ANY($1) AND deleted_at_ms IS NULL ORDER BY id FOR NO KEY UPDATE";
 
 pub(crate) const EDGES: &str = "WITH new AS (
         INSERT INTO follows AS known (follower, followee, version, present)
         SELECT follower, followee, version, true
         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked (follower, followee, version)
-        WHERE NOT EXISTS (SELECT 1 FROM blocks WHERE actor = follower AND target = followee AND present)
-            AND NOT EXISTS (SELECT 1 FROM blocks WHERE actor = followee AND target = follower AND present)
+        WHERE EXISTS (SELECT 1 FROM users WHERE id = followee AND deleted_at_ms IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM blocks WHERE actor = follower AND target = followee AND present)
+            AND NOT EXISTS (SELECT 1 FROM blocked_by WHERE target = follower AND actor = followee)
         ON CONFLICT (follower, followee) DO UPDATE
             SET present = true, version = excluded.version, removed_at_ms = NULL WHERE NOT known.present
         RETURNING follower, followee, version
@@ -63,71 +74,70 @@ pub(super) async fn import(
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<ImportCounts, StoreError> {
+    let mut numbers: Vec<u64> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let handles: Vec<String> = numbers.iter().map(|number| format!("u{number}")).collect();
     let now = sql::column(now_ms);
-    let followers = handles(pairs.iter().map(|(follower, _)| *follower));
-    let followees = handles(pairs.iter().map(|(_, followee)| *followee));
-    let all = handles(pairs.iter().flat_map(|(follower, followee)| [*follower, *followee]));
-    let accounts = ask::execute(transaction, deadline, ACCOUNTS, &[&all, &now]).await?;
-    let followers = ask::query(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
-    let followees = ask::query(transaction, deadline, LOCK_FOLLOWEES, &[&followees]).await?;
-    let edges = Edges::between(pairs, &followers, &followees);
-    let kind = changes::code(GraphChangeKind::Added(EdgeKind::Follow));
-    let row = ask::query_one(
-        transaction,
-        deadline,
-        EDGES,
-        &[&edges.followers, &edges.followees, &edges.versions, &kind, &now],
-    )
-    .await?;
-    Ok(ImportCounts {
-        accounts,
-        edges: sql::number(row.get(0)),
-    })
+    let accounts = ask::execute(transaction, deadline, ACCOUNTS, &[&handles, &now]).await?;
+    let found = ask::query(transaction, deadline, FIND, &[&handles]).await?;
+    let ids: AHashMap<u64, i64> = found.iter().map(|row| (numbers[place(row)], row.get(1))).collect();
+    let edges = missing(transaction, wanted(pairs, &ids), deadline).await?;
+    let edges = if edges.is_empty() {
+        0
+    } else {
+        follow(transaction, &edges, now, deadline).await?
+    };
+    Ok(ImportCounts { accounts, edges })
 }
 
-fn handle(number: u64) -> String {
-    format!("u{number}")
+/// Which of what was asked for a row is about; rows count from one.
+fn place(row: &Row) -> usize {
+    usize::try_from(row.get::<_, i64>(0) - 1).expect("rows are numbered from one")
 }
 
-/// Handles of accounts, each once, in order.
-fn handles(numbers: impl Iterator<Item = u64>) -> Vec<String> {
-    let mut handles: Vec<String> = numbers.map(handle).collect();
-    handles.sort_unstable();
-    handles.dedup();
-    handles
+/// The edges asked for, each once, in the order of their key.
+fn wanted(pairs: &[(u64, u64)], ids: &AHashMap<u64, i64>) -> Vec<(i64, i64)> {
+    let edge = |(follower, followee): &(u64, u64)| Some((*ids.get(follower)?, *ids.get(followee)?));
+    let mut edges: Vec<_> = pairs.iter().filter_map(edge).collect();
+    edges.retain(|(follower, followee)| follower != followee);
+    edges.sort_unstable();
+    edges.dedup();
+    edges
 }
 
-/// Edges by columns, each once, in the order of their key.
-#[derive(Default)]
-struct Edges {
-    followers: Vec<i64>,
-    followees: Vec<i64>,
-    /// What the followers' versions are to be.
-    versions: Vec<i64>,
+/// Those of them that don't stand.
+async fn missing(
+    transaction: &Transaction<'_>,
+    edges: Vec<(i64, i64)>,
+    deadline: Deadline,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let (followers, followees): (Vec<i64>, Vec<i64>) = edges.iter().copied().unzip();
+    let rows = ask::query(transaction, deadline, MISSING, &[&followers, &followees]).await?;
+    Ok(rows.iter().map(|row| edges[place(row)]).collect())
 }
 
-impl Edges {
-    /// Those of the pairs whose accounts are there.
-    fn between(pairs: &[(u64, u64)], followers: &[Row], followees: &[Row]) -> Self {
-        let versions: AHashMap<&str, (i64, i64)> = followers
-            .iter()
-            .map(|row| (row.get(0), (row.get(1), row.get::<_, i64>(2) + 1)))
-            .collect();
-        let ids: AHashMap<&str, i64> = followees.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let edge = |(follower, followee): &(u64, u64)| {
-            let (follower, version) = *versions.get(&*handle(*follower))?;
-            let followee = *ids.get(&*handle(*followee))?;
-            (follower != followee).then_some((follower, followee, version))
-        };
-        let mut edges: Vec<_> = pairs.iter().filter_map(edge).collect();
-        edges.sort_unstable();
-        edges.dedup();
-        let mut columns = Self::default();
-        for (follower, followee, version) in edges {
-            columns.followers.push(follower);
-            columns.followees.push(followee);
-            columns.versions.push(version);
+/// Makes edges, under the locks of who will follow; answers how many.
+async fn follow(
+    transaction: &Transaction<'_>,
+    edges: &[(i64, i64)],
+    now: i64,
+    deadline: Deadline,
+) -> Result<u64, StoreError> {
+    let mut followers: Vec<i64> = edges.iter().map(|(follower, _)| *follower).collect();
+    followers.dedup();
+    let locked = ask::query(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
+    let versions: AHashMap<i64, i64> = locked.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let (mut followers, mut followees, mut next) = (Vec::new(), Vec::new(), Vec::new());
+    for (follower, followee) in edges {
+        if let Some(version) = versions.get(follower) {
+            followers.push(*follower);
+            followees.push(*followee);
+            next.push(version + 1);
         }
-        columns
     }
+    let kind = changes::code(GraphChangeKind::Added(EdgeKind::Follow));
+    let asked: ask::Parameters<'_> = &[&followers, &followees, &next, &kind, &now];
+    let row = ask::query_one(transaction, deadline, EDGES, asked).await?;
+    Ok(sql::number(row.get(0)))
 }

@@ -3,6 +3,7 @@
 use deadpool_postgres::{Client, Transaction};
 use model::UserId;
 use storage::{Deadline, StoreError};
+use tokio_postgres::Row;
 
 use super::{PostgresGraph, sessions};
 use crate::ask;
@@ -11,38 +12,49 @@ use crate::sql;
 /// Work that is older than this cannot be under way any more.
 const TOMBSTONES_KEPT_MS: u64 = 30 * 24 * 3_600_000;
 
-/// One process at a time: accounts that go may follow each other, and two would wait for each other in a circle.
-const ALONE: i64 = 0x70_75_72_67_65;
-const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
+/// The next account after `$1`, which no other process is at.
+pub(crate) const NEXT: &str = "SELECT id FROM users WHERE deleted_at_ms IS NOT NULL AND NOT purged AND id > $1
+    ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED";
 
-pub(crate) const NEXT: &str = "SELECT id FROM users WHERE deleted_at_ms IS NOT NULL AND NOT purged ORDER BY id LIMIT 1";
+/// Some of its edges, and whether everybody who may have seen it alive has ended by now: as of one moment.
+pub(crate) const EDGES: &str = "SELECT coalesce(purge_seen <= pg_snapshot_xmin(pg_current_snapshot()), false),
+        edges.follower, edges.followee
+    FROM users LEFT JOIN LATERAL (
+        (SELECT follower, followee FROM follows WHERE follower = id AND present LIMIT $2)
+        UNION (SELECT follower, followee FROM followers WHERE followee = id LIMIT $2)
+        LIMIT $2
+    ) AS edges ON true
+    WHERE id = $1";
 
-pub(crate) const EDGES: &str = "SELECT * FROM (
-        (SELECT follower, followee FROM follows WHERE follower = $1 AND present LIMIT $2)
-        UNION (SELECT follower, followee FROM followers WHERE followee = $1 LIMIT $2)
-    ) AS edges LIMIT $2";
-
-/// Those whose counts change, in one order, so that no two processes wait for each other in a circle.
-pub(crate) const LOCK: &str = "SELECT id FROM users WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+/// Those whose counts change, and the edges, in one order, so that nobody waits for another in a circle.
+pub(crate) const LOCK_FOLLOWERS: &str =
+    "SELECT id FROM users WHERE id = ANY($1) AND deleted_at_ms IS NULL ORDER BY id FOR NO KEY UPDATE";
+pub(crate) const LOCK_EDGES: &str = "SELECT 1 FROM follows
+    JOIN unnest($1::bigint[], $2::bigint[]) AS gone (follower, followee) USING (follower, followee)
+    ORDER BY follower, followee FOR UPDATE OF follows";
 
 /// Tombstones keep the edges' versions: nobody but the account that went made a change.
-pub(crate) const REMOVE: &str = "WITH gone AS (
-        SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS gone (follower, followee)
-    ), removed AS (
-        UPDATE follows SET present = false, removed_at_ms = $3 FROM gone
+pub(crate) const REMOVE: &str = "WITH removed AS (
+        UPDATE follows SET present = false, removed_at_ms = $3
+        FROM unnest($1::bigint[], $2::bigint[]) AS gone (follower, followee)
         WHERE follows.follower = gone.follower AND follows.followee = gone.followee AND present
         RETURNING follows.follower, follows.followee
     ), unmirrored AS (
-        DELETE FROM followers USING gone
-        WHERE followers.followee = gone.followee AND followers.follower = gone.follower
+        DELETE FROM followers USING removed
+        WHERE followers.followee = removed.followee AND followers.follower = removed.follower
     ), counted AS (
         INSERT INTO follower_count_deltas (user_id, delta) SELECT followee, -count(*) FROM removed GROUP BY followee
     )
     UPDATE users SET following_count = following_count - lost.edges
     FROM (SELECT follower, count(*) AS edges FROM removed GROUP BY follower) AS lost
-    WHERE users.id = lost.follower";
+    WHERE users.id = lost.follower AND deleted_at_ms IS NULL";
 
 pub(crate) const PURGED: &str = "UPDATE users SET purged = true WHERE id = $1";
+
+/// Whoever saw it alive and has not ended began before this transaction. A number from another server, before a restore, is
+/// replaced.
+pub(crate) const LOOK_AGAIN: &str = "UPDATE users SET purge_seen = pg_current_xact_id()
+    WHERE id = $1 AND (purge_seen IS NULL OR purge_seen > pg_current_xact_id())";
 
 /// Those that are made again meanwhile, and removed again, stay.
 macro_rules! prune_tombstones {
@@ -69,6 +81,9 @@ pub(crate) const PRUNE_KEYS: &str =
     ))";
 
 /// Removes follow edges of deleted accounts, at most `limit`; answers who is on the other side.
+///
+/// Who makes an edge does not lock the account that it leads to. So an account without edges is looked at again, once all
+/// transactions that may have seen it alive have ended.
 pub(super) async fn purge(
     client: &mut Client,
     limit: usize,
@@ -76,13 +91,24 @@ pub(super) async fn purge(
     deadline: Deadline,
 ) -> Result<Vec<UserId>, StoreError> {
     let mut touched = Vec::new();
-    let mut left = limit;
+    let (mut left, mut after) = (limit, 0);
     while left > 0 {
         let transaction = ask::within(deadline, client.transaction()).await?;
-        let Some((deleted, edges)) = some_edges(&transaction, left, deadline).await? else {
+        let Some(row) = ask::query_opt(&transaction, deadline, NEXT, &[&after]).await? else {
             break;
         };
-        remove(&transaction, deleted, &edges, now_ms, deadline).await?;
+        let deleted: i64 = row.get(0);
+        let found = ask::query(&transaction, deadline, EDGES, &[&deleted, &sql::limit(left)]).await?;
+        let edges: Vec<(i64, i64)> = found.iter().filter_map(edge).collect();
+        if edges.is_empty() {
+            let settled = found.first().is_some_and(|row| row.get(0));
+            let statement = if settled { PURGED } else { LOOK_AGAIN };
+            let written = ask::execute(&transaction, deadline, statement, &[&deleted]).await?;
+            // Looked at once more at once, and then, as long as others are under way, by a later call.
+            after = if settled || written > 0 { after } else { deleted };
+        } else {
+            remove(&transaction, &edges, now_ms, deadline).await?;
+        }
         ask::within(deadline, transaction.commit()).await?;
         left -= edges.len();
         let others = edges
@@ -95,37 +121,21 @@ pub(super) async fn purge(
     Ok(touched)
 }
 
-/// The next account to be purged, and some of its edges: follower and followee.
-async fn some_edges(
-    transaction: &Transaction<'_>,
-    limit: usize,
-    deadline: Deadline,
-) -> Result<Option<(i64, Vec<(i64, i64)>)>, StoreError> {
-    ask::execute(transaction, deadline, TAKE_LOCK, &[&ALONE]).await?;
-    let Some(row) = ask::query_opt(transaction, deadline, NEXT, &[]).await? else {
-        return Ok(None);
-    };
-    let deleted: i64 = row.get(0);
-    let rows = ask::query(transaction, deadline, EDGES, &[&deleted, &sql::limit(limit)]).await?;
-    let edges = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    Ok(Some((deleted, edges)))
+/// Follower and followee.
+fn edge(row: &Row) -> Option<(i64, i64)> {
+    Some((row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
 }
 
-/// Removes these edges of a deleted account; without any, it is purged.
 async fn remove(
     transaction: &Transaction<'_>,
-    deleted: i64,
     edges: &[(i64, i64)],
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<(), StoreError> {
-    if edges.is_empty() {
-        ask::execute(transaction, deadline, PURGED, &[&deleted]).await?;
-        return Ok(());
-    }
     let (followers, followees): (Vec<i64>, Vec<i64>) = edges.iter().copied().unzip();
-    ask::execute(transaction, deadline, LOCK, &[&followers]).await?;
     let now = sql::column(now_ms);
+    ask::execute(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
+    ask::execute(transaction, deadline, LOCK_EDGES, &[&followers, &followees]).await?;
     ask::execute(transaction, deadline, REMOVE, &[&followers, &followees, &now]).await?;
     Ok(())
 }

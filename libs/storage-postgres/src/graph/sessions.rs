@@ -17,11 +17,16 @@ pub(super) struct NewPassword {
     pub(super) idempotency: Option<IdempotencyKey>,
 }
 
-pub(crate) const CURRENT: &str = "SELECT credential_version FROM users WHERE id = $1";
 pub(crate) const SET_PASSWORD: &str = "UPDATE users SET password_hash = $2, credential_version = $3 WHERE id = $1";
 
-pub(crate) const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, user_id, credential_version, expires_at_s)
-    VALUES ($1, $2, $3, $4) ON CONFLICT (token_id) DO NOTHING";
+/// A token that was logged out before is not told again. No edge has changed, so the actor version stays.
+pub(crate) const REVOKE: &str = "WITH revoked AS (
+        INSERT INTO revoked_tokens (user_id, token_id, credential_version, expires_at_s) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (user_id, token_id) DO NOTHING
+        RETURNING user_id
+    )
+    INSERT INTO graph_changes_unplaced (actor, version, kind, target, at_ms)
+    SELECT id, actor_version, $5, id, $6 FROM revoked JOIN users ON id = user_id WHERE deleted_at_ms IS NULL";
 pub(crate) const DROP_ENDED: &str = "DELETE FROM revoked_tokens WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM revoked_tokens WHERE expires_at_s <= $1 ORDER BY expires_at_s LIMIT $2
     ))";
@@ -51,10 +56,9 @@ pub(super) async fn change_password(
     deadline: Deadline,
 ) -> Result<u32, AccountError> {
     let user = change.user;
-    let actor_version = accounts::lock(transaction, user, deadline).await?;
-    let actor_version = actor_version.ok_or(AccountError::NoSuchUser)?;
-    let id = sql::column(user.get());
-    let current = version(ask::query_one(transaction, deadline, CURRENT, &[&id]).await?.get(0));
+    let account = accounts::lock(transaction, user, deadline).await?;
+    let account = account.ok_or(AccountError::NoSuchUser)?;
+    let current = account.credential_version;
     let key = change.idempotency.as_ref();
     if idempotency::done(transaction, key, now_ms, deadline).await?? {
         return Ok(current);
@@ -62,41 +66,35 @@ pub(super) async fn change_password(
     if current != change.seen {
         return Err(AccountError::CredentialsChanged);
     }
-    let new = i64::from(current) + 1;
+    let (id, new) = (sql::column(user.get()), i64::from(current) + 1);
     ask::execute(transaction, deadline, SET_PASSWORD, &[&id, &change.password_hash, &new]).await?;
     let kind = GraphChangeKind::SessionsRevoked;
-    changes::append(transaction, user, actor_version, kind, user, now_ms, deadline).await?;
+    changes::append(transaction, user, account.version, kind, user, now_ms, deadline).await?;
     idempotency::keep(transaction, key, now_ms, deadline).await?;
     Ok(version(new))
 }
 
 /// Logs a token out.
 pub(super) async fn revoke(
-    transaction: &Transaction<'_>,
+    client: &impl GenericClient,
     session: &Session,
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<(), StoreError> {
-    let user = session.user;
-    let revoked = ask::execute(
-        transaction,
+    ask::execute(
+        client,
         deadline,
         REVOKE,
         &[
+            &sql::column(session.user.get()),
             &session.token_id,
-            &sql::column(user.get()),
             &i64::from(session.credential_version),
             &sql::column(session.expires_at_s),
+            &changes::code(GraphChangeKind::SessionsRevoked),
+            &sql::column(now_ms),
         ],
     )
     .await?;
-    if revoked > 0
-        && let Some(version) = accounts::lock(transaction, user, deadline).await?
-    {
-        // No edge has changed, so the actor version stays.
-        let kind = GraphChangeKind::SessionsRevoked;
-        changes::append(transaction, user, version, kind, user, now_ms, deadline).await?;
-    }
     Ok(())
 }
 
