@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use fred::error::Error;
 use fred::types::Value;
 use futures::future::try_join_all;
 use model::{ActorVersion, BuildId, TweetId, UserId};
@@ -39,8 +40,8 @@ use storage::{
     TimelineStore,
 };
 
-use self::header::{Newest, parse_page};
-use self::scripts::{Scripts, Shape, bytes, count, key, sequence, sorted_sequence};
+use self::header::Newest;
+use self::scripts::{Scripts, Shape, blocks_key, bytes, key, sequence, sorted_sequence};
 use crate::node::{Confirmed, Member, Purpose, RedisNode};
 use crate::request::Request;
 
@@ -168,7 +169,7 @@ impl RedisTimelines {
         }
     }
 
-    /// Any page, by a script that looks through the blocks.
+    /// Any page, of the whole timeline: six kilobytes cost the server a sixth of a script that cuts the page out.
     async fn read_page(
         &self,
         user: UserId,
@@ -177,15 +178,18 @@ impl RedisTimelines {
         deadline: Deadline,
     ) -> Result<StoredTimeline, StoreError> {
         let answer = self.redis.ask(user.get(), Purpose::Look, deadline, |confirmed| {
-            let keys = vec![key(user, confirmed.generation)];
-            Request::script(&self.scripts.page, keys, vec![bytes(below.get()), count(limit)])
+            let keys = [key, blocks_key].map(|part| part(user, confirmed.generation));
+            Request::new("MGET", keys.to_vec())
         });
         let answer = answer.await?;
-        let Some(page) = found(answer.value)? else {
+        let (newest, blocks): (Option<Bytes>, Option<Bytes>) =
+            answer.value.convert().map_err(|error| unreadable(&error))?;
+        let Some(newest) = newest else {
             return Ok(StoredTimeline::default());
         };
-        let (page, more) = parse_page(&page)?;
-        Ok(stored(page, answer.server_ms, usize::MAX, more))
+        let page = Newest::parse(&newest)?.with_blocks(blocks.as_deref()).below(below);
+        let more = page.ids().len() > limit;
+        Ok(stored(page, answer.server_ms, limit, more))
     }
 }
 
@@ -342,10 +346,14 @@ fn flags(answer: Value) -> Result<Vec<bool>, StoreError> {
 }
 
 fn found(answer: Value) -> Result<Option<Bytes>, StoreError> {
-    answer.convert().map_err(|error| StoreError::Corrupt {
+    answer.convert().map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &Error) -> StoreError {
+    StoreError::Corrupt {
         store: STORE,
         what: error.to_string(),
-    })
+    }
 }
 
 fn millis(duration: Duration) -> Value {

@@ -1,6 +1,5 @@
 //! The newest part of a timeline, as bytes: a header, then ids. The scripts (`library.lua`) write it.
 
-use bytes::Bytes;
 use model::{ActorVersion, Coverage, TweetId};
 use storage::StoreError;
 
@@ -24,6 +23,8 @@ const REGISTER_RIPE_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(super) struct Newest {
     flags: u8,
+    /// The place of the oldest block in the ring of blocks.
+    first_block: u16,
     blocks: u16,
     touched_s: u64,
     coverage: Coverage,
@@ -46,6 +47,7 @@ impl Newest {
         let ids = ids.chunks_exact(8).map(|id| TweetId::new(number(id, 0)));
         Ok(Self {
             flags: header[1],
+            first_block: u16::from_be_bytes([header[2], header[3]]),
             blocks: u16::from_be_bytes([header[4], header[5]]),
             touched_s: u64::from(u32::from_be_bytes([header[8], header[9], header[10], header[11]])),
             coverage: Coverage {
@@ -84,6 +86,31 @@ impl Newest {
         self.coverage
     }
 
+    /// The same with the ids of the blocks below it. Where those have been lost without it, what is left is complete from
+    /// its first id on.
+    pub(super) fn with_blocks(mut self, blocks: Option<&[u8]>) -> Self {
+        if self.blocks == 0 {
+            return self;
+        }
+        let oldest = usize::from(self.first_block) * BLOCK * 8;
+        let ring = blocks.filter(|ring| ring.len() == self.ids_below() * 8);
+        if let Some((newer, older)) = ring.and_then(|ring| ring.split_at_checked(oldest)) {
+            let below = older.chunks_exact(8).chain(newer.chunks_exact(8));
+            self.ids.splice(0..0, below.map(|id| TweetId::new(number(id, 0))));
+        } else if let Some(first) = self.ids.first() {
+            self.coverage.complete_from = *first;
+        }
+        self.blocks = 0;
+        self
+    }
+
+    /// The same without the ids from `end` on.
+    pub(super) fn below(mut self, end: TweetId) -> Self {
+        let ends = self.ids.partition_point(|id| *id < end);
+        self.ids.truncate(ends);
+        self
+    }
+
     /// Ascending.
     pub(super) fn into_ids(self) -> Vec<TweetId> {
         self.ids
@@ -103,14 +130,6 @@ impl Newest {
     pub(super) const fn touched_s(&self) -> u64 {
         self.touched_s
     }
-}
-
-/// A page as the script answers it: a header, whether there are more ids below, and ids.
-pub(super) fn parse_page(bytes: &Bytes) -> Result<(Newest, bool), StoreError> {
-    let more = *bytes.get(HEADER_BYTES).ok_or_else(|| corrupt("a page is cut off"))?;
-    let mut without = bytes[..HEADER_BYTES].to_vec();
-    without.extend_from_slice(&bytes[HEADER_BYTES + 1..]);
-    Ok((Newest::parse(&without)?, more == 1))
 }
 
 fn number(bytes: &[u8], at: usize) -> u64 {
@@ -148,6 +167,29 @@ mod tests {
         assert_eq!(newest.ids(), [50, 60].map(TweetId::new));
         let whole = Newest::parse(&bytes(BUILT | WHOLE, 0, &[])).unwrap();
         assert_eq!(whole.coverage().complete_from, TweetId::MIN);
+    }
+
+    #[test]
+    fn blocks_lie_in_a_ring() {
+        let mut head = bytes(BUILT, 0, &[500, 600]);
+        head[3] = 1;
+        let ring = |ids: std::ops::Range<u64>| ids.flat_map(u64::to_be_bytes).collect::<Vec<_>>();
+        let blocks = [ring(133..165), ring(101..133)].concat();
+        let whole = Newest::parse(&head).unwrap().with_blocks(Some(&blocks));
+        let expected: Vec<_> = (101..165).chain([500, 600]).map(TweetId::new).collect();
+        assert_eq!((whole.ids(), whole.ids_below()), (&*expected, 0));
+        assert_eq!(whole.coverage().complete_from.get(), 1);
+        assert_eq!(whole.below(TweetId::new(103)).ids(), [101, 102].map(TweetId::new));
+    }
+
+    #[test]
+    fn what_has_lost_its_blocks_is_complete_from_its_first_id() {
+        let head = bytes(BUILT, 0, &[500, 600]);
+        for lost in [None, Some(&[][..]), Some(&[0; 256])] {
+            let left = Newest::parse(&head).unwrap().with_blocks(lost);
+            assert_eq!(left.coverage().complete_from.get(), 500);
+            assert_eq!((left.ids().len(), left.ids_below()), (2, 0));
+        }
     }
 
     #[test]

@@ -345,17 +345,5 @@ function timeline.announce(key, version, kept_ms)
     end
 end
 
--- The header, whether there are more ids below, and the newest below `below`.
-function timeline.page(key, below, limit)
-    local of = timeline.load(key)
-    if not of then
-        return false
-    end
-    local ids = all_ids(of)
-    local ends = count_below(ids, below, 0)
-    local begins = math.max(0, ends - limit)
-    return header(of) .. (begins > 0 and '\1' or '\0') .. sub(ids, begins * 8 + 1, ends * 8)
-end
-
 timeline.shape = shape
 return timeline

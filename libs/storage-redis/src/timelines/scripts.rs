@@ -39,7 +39,6 @@ impl Shape {
 
 pub(super) struct Scripts {
     pub(super) push: LuaScript,
-    pub(super) page: LuaScript,
     pub(super) begin_build: LuaScript,
     pub(super) install: LuaScript,
     pub(super) backfill: LuaScript,
@@ -52,7 +51,6 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             push: with_library(include_str!("push.lua")),
-            page: with_library(include_str!("page.lua")),
             begin_build: with_library(include_str!("begin_build.lua")),
             install: with_library(include_str!("install.lua")),
             backfill: with_library(include_str!("backfill.lua")),
@@ -75,6 +73,11 @@ pub(super) fn key(user: UserId, generation: Generation) -> Value {
     Value::from(format!("t{{{user}}}:{generation}"))
 }
 
+/// The key of the blocks below it.
+pub(super) fn blocks_key(user: UserId, generation: Generation) -> Value {
+    Value::from(format!("u{{{user}}}:{generation}"))
+}
+
 pub(super) fn bytes(number: u64) -> Value {
     Value::Bytes(Bytes::copy_from_slice(&number.to_be_bytes()))
 }
@@ -93,7 +96,7 @@ pub(super) fn sorted_sequence(ids: &[TweetId]) -> Value {
     sequence(&ids)
 }
 
-pub(super) fn count(number: usize) -> Value {
+fn count(number: usize) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
