@@ -53,7 +53,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     println!("making {} accounts and {} tweets", options.accounts, options.tweets);
     let graph = population::open_graph(dir.path())?;
     population::make_graph(&graph, options.accounts, options.followees).await?;
-    let readers = population::accounts(&graph, options.readers).await?;
+    let readers = population::accounts(&*graph, options.readers).await?;
     drop(graph);
     let tweets = population::open_tweets(dir.path())?;
     population::make_tweets(&tweets, options.accounts, options.tweets).await?;

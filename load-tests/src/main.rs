@@ -10,7 +10,9 @@ mod import;
 mod memory;
 mod population;
 mod posts;
+mod redis_tools;
 mod rounds;
+mod stack_deliveries;
 mod timeline_bytes;
 
 use anyhow::Result;
@@ -34,6 +36,8 @@ enum Benchmark {
     Posts(posts::Options),
     /// Deliveries a second of the fan-out worker.
     Deliveries(deliveries::Options),
+    /// Deliveries a second of a stack on PostgreSQL and Redis, beside `redis-benchmark`, and what they cost Redis.
+    StackDeliveries(stack_deliveries::Options),
     /// Home timeline reads a second, beside a handler that does nothing but answer as many bytes.
     HomeReads(home_reads::Options),
     /// Memory that a full home timeline takes, for each entry.
@@ -48,6 +52,7 @@ fn main() -> Result<()> {
         match Arguments::parse().benchmark {
             Benchmark::Posts(options) => posts::run(&options).await,
             Benchmark::Deliveries(options) => deliveries::run(&options).await,
+            Benchmark::StackDeliveries(options) => stack_deliveries::run(&options).await,
             Benchmark::HomeReads(options) => home_reads::run(&options).await,
             Benchmark::TimelineBytes(options) => timeline_bytes::run(&options).await,
             Benchmark::Import(options) => import::run(&options).await,

@@ -1,5 +1,6 @@
 //! Accounts, follows and tweets to measure with: random, and the same in each run.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,22 +34,21 @@ pub(crate) fn data_folder() -> Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(target)?)
 }
 
-/// Makes accounts `u1`, `u2`, …, each of which follows `followees` others, chosen at random.
-pub(crate) async fn make_graph(graph: &SqliteGraph, accounts: u64, followees: u64) -> Result<()> {
+/// Whom each of the accounts 1, 2, … follows: `followees` others, chosen at random.
+pub(crate) fn edges(accounts: u64, followees: u64) -> impl Iterator<Item = (u64, u64)> {
     let mut dice = StdRng::seed_from_u64(accounts);
-    let mut batch = Vec::with_capacity(IMPORT_BATCH);
-    for follower in 1..=accounts {
-        for _ in 0..followees {
-            let followee = dice.random_range(1..=accounts);
-            if followee != follower {
-                batch.push((follower, followee));
-            }
-        }
-        if batch.len() + usize::try_from(followees)? > IMPORT_BATCH || follower == accounts {
-            graph
-                .import(std::mem::take(&mut batch), Deadline::after(PATIENCE))
-                .await?;
-        }
+    (1..=accounts)
+        .flat_map(move |follower| iter::repeat_n(follower, usize::try_from(followees).unwrap_or(usize::MAX)))
+        .map(move |follower| (follower, dice.random_range(1..=accounts)))
+        .filter(|(follower, followee)| follower != followee)
+}
+
+/// Makes accounts `u1`, `u2`, …, each of which follows `followees` others.
+pub(crate) async fn make_graph(graph: &SqliteGraph, accounts: u64, followees: u64) -> Result<()> {
+    let mut edges = edges(accounts, followees).peekable();
+    while edges.peek().is_some() {
+        let batch = edges.by_ref().take(IMPORT_BATCH).collect();
+        graph.import(batch, Deadline::after(PATIENCE)).await?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ pub(crate) async fn make_tweets(store: &SqliteTweets, accounts: u64, count: u64)
 }
 
 /// The first `count` accounts.
-pub(crate) async fn accounts(graph: &SqliteGraph, count: u64) -> Result<Vec<Credentials>> {
+pub(crate) async fn accounts(graph: &dyn GraphStore, count: u64) -> Result<Vec<Credentials>> {
     let mut accounts = Vec::new();
     for id in (1..=count).map(UserId::new) {
         let credentials = graph.credentials(id, Deadline::after(PATIENCE)).await?;

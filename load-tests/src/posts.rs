@@ -98,7 +98,7 @@ async fn over_http(options: &Options) -> Result<Series> {
     let dir = population::data_folder()?;
     let graph = population::open_graph(dir.path())?;
     population::make_graph(&graph, options.accounts, options.followees).await?;
-    let authors = population::accounts(&graph, options.accounts).await?;
+    let authors = population::accounts(&*graph, options.accounts).await?;
     drop(graph);
     let server = Server::start(dir.path(), options.workers).await?;
     let body = serde_json::json!({ "text": population::TEXT }).to_string();

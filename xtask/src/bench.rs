@@ -1,14 +1,14 @@
 //! `cargo xtask bench NAME`: the benchmarks, by name.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::cargo;
 
 /// What can be measured, and what it tells. `load-tests` does the measuring.
-const BENCHMARKS: [(&str, &str); 5] = [
+const BENCHMARKS: [(&str, &str); 6] = [
     (
         "posts",
         "durable tweets a second, through the tweet store and over HTTP",
@@ -16,6 +16,10 @@ const BENCHMARKS: [(&str, &str); 5] = [
     (
         "deliveries",
         "deliveries a second of the fan-out worker: 100,000 accounts with 75 followers each",
+    ),
+    (
+        STACK,
+        "deliveries a second of a stack on PostgreSQL and Redis, beside redis-benchmark, and what they cost Redis",
     ),
     (
         "home-reads",
@@ -27,6 +31,9 @@ const BENCHMARKS: [(&str, &str); 5] = [
     ),
     ("import", "time and memory to import a follow graph"),
 ];
+
+/// The one that starts the services as processes, all built together, from the folder that it is in itself.
+const STACK: &str = "stack-deliveries";
 
 /// Which benchmark.
 #[derive(Args)]
@@ -47,20 +54,29 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
     if !BENCHMARKS.iter().any(|(known, _)| known == name) {
         bail!("there is no benchmark {name:?}; there are:\n{}", list());
     }
-    let mut command = cargo::command();
-    command.args([
-        "run",
-        "--release",
-        "--package",
-        "load-tests",
-        "--bin",
-        "rookery-bench",
-        "--",
-        name,
-    ]);
+    let mut command = if name == STACK {
+        let mut build = cargo::command();
+        build.args(["build", "--release", "--workspace", "--bins"]);
+        cargo::announce(&build);
+        ensure!(build.status()?.success(), "the services could not be built");
+        Command::new(cargo::target_dir().join("release/rookery-bench"))
+    } else {
+        let mut command = cargo::command();
+        command.args([
+            "run",
+            "--release",
+            "--package",
+            "load-tests",
+            "--bin",
+            "rookery-bench",
+            "--",
+        ]);
+        command
+    };
+    command.arg(name);
     command.args(&arguments.options);
     cargo::announce(&command);
-    let status = command.status().context("cargo could not be started")?;
+    let status = command.status().context("the benchmark could not be started")?;
     Ok(cargo::exit_code(status))
 }
 

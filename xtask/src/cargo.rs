@@ -28,7 +28,8 @@ pub(crate) fn target_dir() -> PathBuf {
 /// Shows what is about to run, as one could type it.
 pub(crate) fn announce(command: &Command) {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
-    println!("xtask: cargo {}", arguments.join(" "));
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    println!("xtask: {} {}", program.display(), arguments.join(" "));
 }
 
 /// What a child's end means for ours.

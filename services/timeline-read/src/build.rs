@@ -7,7 +7,7 @@ use ahash::AHashSet;
 use model::{ActorVersion, AuthorRange, Coverage, DeliveryRules, IdRange, ReaderView, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{Built, Deadline, StoreError};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ pub(crate) struct Builder {
     queue: mpsc::Sender<(UserId, Job)>,
     jobs: Mutex<Option<mpsc::Receiver<(UserId, Job)>>>,
     /// Readers whose timeline is queued or being worked on.
-    claimed: Mutex<AHashSet<UserId>>,
+    claimed: Arc<Mutex<AHashSet<UserId>>>,
 }
 
 impl Builder {
@@ -41,7 +41,7 @@ impl Builder {
             settings,
             queue,
             jobs: Mutex::new(Some(jobs)),
-            claimed: Mutex::default(),
+            claimed: Arc::default(),
         }
     }
 
@@ -59,54 +59,59 @@ impl Builder {
         let Some(mut jobs) = self.jobs.lock().take() else {
             return;
         };
-        let permits = Arc::new(Semaphore::new(self.settings.builders));
+        let under_way = Arc::new(Semaphore::new(self.settings.builds_under_way));
+        let worker = Arc::new(Worker {
+            ports: self.ports.clone(),
+            settings: self.settings.clone(),
+            turns: Semaphore::new(self.settings.builders),
+        });
         let mut running = JoinSet::new();
         loop {
-            while let Some(done) = running.try_join_next() {
-                self.done(done);
-            }
+            while running.try_join_next().is_some() {}
             let next = async {
-                let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-                Some((jobs.recv().await?, permit))
+                let place = Arc::clone(&under_way).acquire_owned().await.ok()?;
+                Some((jobs.recv().await?, place))
             };
-            let ((reader, job), permit) = tokio::select! {
+            let ((reader, job), place) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 next = next => match next {
                     Some(next) => next,
                     None => break,
                 },
             };
-            let worker = Worker {
-                ports: self.ports.clone(),
-                settings: self.settings.clone(),
+            let claim = Claim {
+                claimed: Arc::clone(&self.claimed),
+                reader,
             };
+            let worker = Arc::clone(&worker);
             running.spawn(async move {
-                let outcome = worker.work(reader, job).await;
-                drop(permit);
-                (reader, outcome)
-            });
-        }
-        while let Some(done) = running.join_next().await {
-            self.done(done);
-        }
-    }
-
-    fn done(&self, done: Result<(UserId, Result<(), StoreError>), tokio::task::JoinError>) {
-        match done {
-            Ok((reader, outcome)) => {
-                self.claimed.lock().remove(&reader);
-                if let Err(error) = outcome {
+                if let Err(error) = worker.work(reader, job).await {
                     tracing::warn!(%reader, %error, "a timeline was not built; the next read tries again");
                 }
-            }
-            Err(error) => tracing::error!(%error, "a build ended abnormally"),
+                drop((claim, place));
+            });
         }
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// That a reader's timeline is being worked on. It ends with the work, however that ends.
+struct Claim {
+    claimed: Arc<Mutex<AHashSet<UserId>>>,
+    reader: UserId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().remove(&self.reader);
     }
 }
 
 struct Worker {
     ports: Ports,
     settings: TimelineReadSettings,
+    /// Turns at the stores. Nobody has one while waiting out what others may still believe: that is most of a build's time.
+    turns: Semaphore,
 }
 
 impl Worker {
@@ -118,17 +123,24 @@ impl Worker {
         }
     }
 
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("this semaphore is never closed")
+    }
+
     /// The order is what makes it right (`docs/crossing.md`): first live pushes get somewhere to go; then the follows are
     /// read; then as long is waited as anybody may hold older ones; then the tweets are scanned, and what was pushed
     /// meanwhile is merged by the install. A tweet that was accepted before the scan is found by it; one that was accepted
     /// later is pushed by a worker that knows these follows.
     async fn build(&self, reader: UserId, deadline: Deadline) -> Result<(), StoreError> {
+        let turn = self.turn().await;
         let ticket = self.ports.timelines.begin_build(reader, deadline).await?;
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return self.ports.timelines.remove(&[reader], deadline).await;
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;
+        drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
+        let _turn = self.turn().await;
         let followees = view.followees.iter().map(|followee| followee.id);
         let (ids, complete_from) = self.pushed(followees, &rules, TweetId::MIN, deadline).await?;
         let coverage = Coverage {
@@ -143,11 +155,14 @@ impl Worker {
     }
 
     async fn backfill(&self, reader: UserId, stored: Coverage, deadline: Deadline) -> Result<(), StoreError> {
+        let turn = self.turn().await;
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return Ok(());
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;
+        drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
+        let _turn = self.turn().await;
         let new = followed_since(&view, stored.holds);
         let (ids, _) = self.pushed(new, &rules, stored.complete_from, deadline).await?;
         self.ports

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub struct TimelineReadSettings {
     /// How many ids a stored timeline holds: how deep a build goes.
     pub window: usize,
-    /// How many timelines are built at the same time.
+    /// How many builds ask the stores at the same time.
     pub builders: usize,
+    /// How many builds are under way: most of them wait out what others may still believe of their reader's follows.
+    pub builds_under_way: usize,
     /// How many builds may wait. Readers beyond are served from the tweet store and ask again with their next read.
     pub build_queue: usize,
     /// How long one build may take.
@@ -19,7 +21,8 @@ impl Default for TimelineReadSettings {
     fn default() -> Self {
         Self {
             window: 800,
-            builders: 2,
+            builders: 4,
+            builds_under_way: 512,
             build_queue: 10_000,
             build_timeout: Duration::from_secs(30),
         }
