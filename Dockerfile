@@ -10,7 +10,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
       --package all-in-one --package tweet-ingest --package fan-out --package timeline-read --package follow-graph \
     && mkdir -p /out/bin /out/data \
     && cp target/release/rookery target/release/tweet-ingest target/release/fan-out target/release/timeline-read \
-      target/release/follow-graph /out/bin/
+      target/release/follow-graph /out/bin/ \
+    && strip --strip-debug /out/bin/*
 
 # Draws the secrets of compose.yaml; the image is there for the build anyhow, and has openssl.
 FROM rust:1-bookworm AS keys
