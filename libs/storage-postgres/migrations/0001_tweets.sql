@@ -94,9 +94,11 @@ CREATE TABLE delivery_chunks (
     written bigint,
     skipped bigint,
     finished_at_ms bigint,
+    -- From when on it is anybody's: when the plan was made, or when the lease of whoever works on it ends.
+    due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (tweet, number)
 );
-CREATE INDEX delivery_chunks_pending ON delivery_chunks (tweet, number) WHERE finished_at_ms IS NULL;
+CREATE INDEX delivery_chunks_due ON delivery_chunks (due_at) WHERE finished_at_ms IS NULL;
 
 -- The life of the store, and of each node of Redis.
 CREATE TABLE store_epoch (

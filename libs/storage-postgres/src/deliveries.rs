@@ -6,11 +6,13 @@
 mod row;
 pub(crate) mod statements;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use model::{DeliveryPlan, DeliveryRecord, TweetId};
 use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
 
-use crate::ask::{execute, query, query_one, within};
+use crate::ask::{execute, query, query_one, query_opt, within};
 use crate::pool::PostgresPool;
 use crate::sql;
 use row::{PlanColumns, ResultColumns, ids};
@@ -106,13 +108,23 @@ impl DeliveryStore for PostgresDeliveries {
         Ok(())
     }
 
-    async fn pending_chunks(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError> {
-        if tweets.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError> {
         let client = self.pool.client(deadline).await?;
-        let rows = query(&client, deadline, statements::PENDING, &[&ids(tweets)]).await?;
-        rows.iter().map(row::pending).collect()
+        let taken = query_opt(&client, deadline, statements::LEASE, &[&lease.as_secs_f64()]).await?;
+        taken.as_ref().map(row::pending).transpose()
+    }
+
+    async fn renew(&self, tweet: TweetId, number: u32, lease: Duration, deadline: Deadline) -> Result<(), StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let (tweet, number) = (sql::column(tweet.get()), row::chunk_number(number));
+        execute(
+            &client,
+            deadline,
+            statements::RENEW,
+            &[&tweet, &number, &lease.as_secs_f64()],
+        )
+        .await?;
+        Ok(())
     }
 
     async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError> {
@@ -159,7 +171,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("get records", statements::GET),
     ("record", statements::RECORD),
     ("open", statements::OPEN),
-    ("pending chunks", statements::PENDING),
+    ("lease a chunk", statements::LEASE),
+    ("renew a lease", statements::RENEW),
     ("lock records", statements::LOCK),
     ("finish chunks", statements::FINISH),
     ("finished records", statements::FINISHED),

@@ -8,6 +8,7 @@ mod schema;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use model::{DeliveryPlan, DeliveryRecord, TweetId};
@@ -43,6 +44,8 @@ pub struct SqliteDeliveries {
     /// Before the writer, so that they close before it: whoever closes last folds the WAL into the file.
     readers: Readers,
     writer: Writer<()>,
+    /// What leases are counted from: they end with the process, as nobody else has the file open.
+    opened: Instant,
 }
 
 impl SqliteDeliveries {
@@ -50,14 +53,23 @@ impl SqliteDeliveries {
     pub fn open(dir: &Path, options: DeliveryOptions) -> Result<Arc<Self>, OpenError> {
         let path = dir.join("deliveries.db");
         let connection = crate::schema::open(&path, schema::MIGRATIONS)?;
-        let readers = Readers::open(STORE, &path, options.readers.max(1)).map_err(|source| OpenError::Sqlite {
+        let sqlite = |source| OpenError::Sqlite {
             path: path.display().to_string(),
             source,
-        })?;
+        };
+        connection
+            .execute("UPDATE chunks SET due_at_ms = 0 WHERE finished_at_ms IS NULL", [])
+            .map_err(sqlite)?;
+        let readers = Readers::open(STORE, &path, options.readers.max(1)).map_err(sqlite)?;
         Ok(Arc::new(Self {
             writer: Writer::spawn(STORE, connection, (), options.queue_bound),
             readers,
+            opened: Instant::now(),
         }))
+    }
+
+    fn now_ms(&self) -> u64 {
+        millis(self.opened.elapsed())
     }
 
     async fn write<T: Send + 'static>(
@@ -87,22 +99,25 @@ impl DeliveryStore for SqliteDeliveries {
     }
 
     async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError> {
-        let write = move |connection: &Connection| plans.iter().try_for_each(|plan| open_plan(connection, plan));
+        let now_ms = self.now_ms();
+        let write =
+            move |connection: &Connection| plans.iter().try_for_each(|plan| open_plan(connection, plan, now_ms));
         self.write(deadline, write).await
     }
 
-    async fn pending_chunks(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError> {
-        let mut tweets = tweets.to_vec();
-        tweets.sort_unstable();
-        tweets.dedup();
-        let read = move |connection: &Connection| {
-            let mut pending = Vec::new();
-            for tweet in tweets {
-                row::pending_chunks(connection, tweet, &mut pending)?;
-            }
-            Ok(pending)
-        };
-        self.readers.call(deadline, read).await
+    async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError> {
+        let now_ms = self.now_ms();
+        let until_ms = now_ms + millis(lease);
+        self.write(deadline, move |connection| row::lease(connection, now_ms, until_ms))
+            .await
+    }
+
+    async fn renew(&self, tweet: TweetId, number: u32, lease: Duration, deadline: Deadline) -> Result<(), StoreError> {
+        let until_ms = self.now_ms() + millis(lease);
+        self.write(deadline, move |connection| {
+            row::hold(connection, tweet, number, until_ms)
+        })
+        .await
     }
 
     async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError> {
@@ -116,7 +131,11 @@ impl DeliveryStore for SqliteDeliveries {
     }
 }
 
-fn open_plan(connection: &Connection, plan: &DeliveryPlan) -> rusqlite::Result<()> {
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn open_plan(connection: &Connection, plan: &DeliveryPlan, now_ms: u64) -> rusqlite::Result<()> {
     let record = DeliveryRecord {
         tweet: plan.tweet,
         author: plan.author,
@@ -130,7 +149,7 @@ fn open_plan(connection: &Connection, plan: &DeliveryPlan) -> rusqlite::Result<(
     };
     if row::insert(connection, &record, plan.chunks.len())? {
         for chunk in &plan.chunks {
-            row::insert_chunk(connection, plan.tweet, chunk)?;
+            row::insert_chunk(connection, plan.tweet, chunk, now_ms)?;
         }
     }
     Ok(())

@@ -3,13 +3,17 @@
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+mod leases;
+
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
 use storage::{ChunkResult, DeliveryStore, PendingChunk};
 
 use crate::support::deadline;
+pub use leases::*;
 
 /// An adapter with an empty store of its own, which is opened, let go of and opened again.
 pub trait DeliveryBackend {
@@ -33,6 +37,11 @@ macro_rules! delivery_store_contract {
             a_chunk_counts_once_however_often_it_is_reported,
             a_chunk_counts_once_within_one_report,
             concurrent_workers_finish_a_tweet_together,
+            a_leased_chunk_is_nobody_elses,
+            concurrent_workers_share_the_chunks,
+            a_lease_ends_unless_it_is_renewed,
+            a_chunk_that_was_given_back_comes_after_those_that_waited,
+            a_finished_chunk_is_not_given_back,
             what_is_unknown_is_not_finished,
             only_what_was_finished_before_is_pruned,
             pruning_is_bounded,
@@ -40,6 +49,9 @@ macro_rules! delivery_store_contract {
         }
     };
 }
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_mins(10);
 
 fn tweet(n: u64) -> TweetId {
     TweetId::new(1_000 + n)
@@ -90,8 +102,33 @@ async fn get(store: &dyn DeliveryStore, n: u64) -> Option<DeliveryRecord> {
 }
 
 async fn numbers_pending(store: &dyn DeliveryStore, n: u64) -> Vec<u32> {
-    let pending = store.pending_chunks(&[tweet(n)], deadline()).await.unwrap();
-    pending.iter().map(|chunk| chunk.plan.number).collect()
+    let of_tweet = |chunk: &PendingChunk| (chunk.tweet == tweet(n)).then_some(chunk.plan.number);
+    pending(store).await.iter().filter_map(of_tweet).collect()
+}
+
+/// What nobody works on, by tweet and number; nobody works on it afterwards.
+async fn pending(store: &dyn DeliveryStore) -> Vec<PendingChunk> {
+    let pending = leased(store, 1_000, LONG).await;
+    for chunk in &pending {
+        give_back(store, chunk.tweet, chunk.plan.number).await;
+    }
+    pending
+}
+
+async fn give_back(store: &dyn DeliveryStore, tweet: TweetId, number: u32) {
+    store.renew(tweet, number, Duration::ZERO, deadline()).await.unwrap();
+}
+
+/// At most `limit` chunks, by tweet and number.
+async fn leased(store: &dyn DeliveryStore, limit: usize, lease: Duration) -> Vec<PendingChunk> {
+    let mut leased = Vec::new();
+    while leased.len() < limit
+        && let Some(chunk) = store.lease(lease, deadline()).await.unwrap()
+    {
+        leased.push(chunk);
+    }
+    leased.sort_unstable_by_key(|chunk| (chunk.tweet, chunk.plan.number));
+    leased
 }
 
 pub async fn records_are_read_in_the_order_asked_for(backend: impl DeliveryBackend) {
@@ -140,7 +177,7 @@ pub async fn a_plan_stays_as_it_was(backend: impl DeliveryBackend) {
     other.chunks.truncate(1);
     other.chunks[0].last = UserId::new(999);
     store.open(vec![other], deadline()).await.unwrap();
-    let pending = store.pending_chunks(&[tweet(1)], deadline()).await.unwrap();
+    let pending = pending(&*store).await;
     assert_eq!(
         pending.iter().map(|chunk| chunk.plan).collect::<Vec<_>>(),
         plan(1).chunks
@@ -166,10 +203,7 @@ pub async fn chunks_are_pending_until_they_are_finished(backend: impl DeliveryBa
     let store = backend.open().await;
     store.open(vec![plan(2), plan(1)], deadline()).await.unwrap();
     store.finish(vec![result(1, 1)], deadline()).await.unwrap();
-    let pending = store
-        .pending_chunks(&[tweet(2), tweet(9), tweet(1)], deadline())
-        .await
-        .unwrap();
+    let pending = pending(&*store).await;
     let by_tweet_and_number: Vec<_> = pending.iter().map(|chunk| (chunk.tweet, chunk.plan.number)).collect();
     let (one, two) = (tweet(1), tweet(2));
     assert_eq!(by_tweet_and_number, [(one, 0), (one, 2), (two, 0), (two, 1), (two, 2)]);

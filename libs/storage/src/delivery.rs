@@ -1,5 +1,7 @@
 //! The books of fan-out.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
 
@@ -46,8 +48,13 @@ pub trait DeliveryStore: Send + Sync {
     /// Fixes plans, in one commit, before their first chunk is written. A tweet that has a plan or record keeps it.
     async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError>;
 
-    /// The unfinished chunks of these tweets, by tweet and number.
-    async fn pending_chunks(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError>;
+    /// Takes the unfinished chunk that has waited longest of those that nobody works on. It is the caller's alone for as
+    /// long as `lease`; then it is anybody's again. One that is given back waits anew, so that a chunk that always fails
+    /// holds up no other.
+    async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError>;
+
+    /// Holds a chunk for as long as `lease` from now; for no time gives it back. Nothing happens to one that is finished.
+    async fn renew(&self, tweet: TweetId, number: u32, lease: Duration, deadline: Deadline) -> Result<(), StoreError>;
 
     /// Records finished chunks, in one commit, and finishes each tweet whose last chunk it was. A chunk that is
     /// finished keeps its figures. Answers the tweets that are finished now, or were.

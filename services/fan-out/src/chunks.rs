@@ -1,74 +1,76 @@
 //! Huge authors: their followers in chunks, each a job of its own.
 //!
-//! A plan is fixed and durable before its first chunk is written. The tweet's event is acknowledged when its last chunk is
-//! finished; until then a redelivery finds the plan and goes on at the chunks that are not.
+//! A plan is fixed and durable before its first chunk is written. From then on its chunks are anybody's: each worker of
+//! each process leases one after the other from the books, and one that a dead worker held is leased anew. A chunk
+//! carries what the plan says of it, so it is done the same way whoever does it, however late. The tweet's event is
+//! acknowledged by the process that received it, once all chunks are recorded.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ahash::AHashMap;
 use model::{DeliveryPlan, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{ChunkResult, ChunksRequest, FollowerPageRequest, PendingChunk, PushBatch, Receipt, StoreError};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Pending, record};
 use crate::service::FanOut;
 use crate::worker::Pause;
 
-/// Tweets whose chunks wait to be worked on; whoever hands in more waits, so that memory is bounded.
-const QUEUED_TWEETS: usize = 1_024;
+/// Whoever works on a chunk holds it for so long, and renews that as long as it works.
+const LEASE: Duration = Duration::from_secs(3);
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// Tweets that are worked on at once; each has the list of its chunks in memory.
-const OPEN_TWEETS: usize = 64;
+/// How often the books are asked for what other processes have planned, left behind or finished.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Tweets that are delivered in chunks.
-pub(crate) struct ChunkQueue {
-    queue: mpsc::Sender<(TweetId, Receipt)>,
-    jobs: Mutex<Option<mpsc::Receiver<(TweetId, Receipt)>>>,
-    workers: usize,
-    /// Tweets that are queued or being worked on, so that a batch that is tried again hands them in once.
-    claimed: Mutex<AHashMap<TweetId, Receipt>>,
+/// Tweets whose records are looked at in one go: the oldest, whose chunks are done first.
+const LOOKED_AT: usize = 1_024;
+
+/// What this process has to do with chunks.
+#[derive(Default)]
+pub(crate) struct Chunks {
+    planned: Notify,
+    finished: Notify,
+    /// Events whose tweets are not finished. No more than the log admits.
+    waiting: Mutex<BTreeSet<(TweetId, Receipt)>>,
 }
 
-impl ChunkQueue {
-    pub(crate) fn new(workers: usize) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUED_TWEETS);
-        Self {
-            queue,
-            jobs: Mutex::new(Some(jobs)),
-            workers,
-            claimed: Mutex::default(),
+/// Works on one chunk after the other until `shutdown`; a chunk that has begun is finished.
+pub(crate) async fn work(fan_out: Arc<FanOut>, shutdown: CancellationToken) {
+    let mut pause = Pause::new(fan_out.settings.longest_pause);
+    while !shutdown.is_cancelled() {
+        match fan_out.next_chunk().await {
+            Ok(true) => pause.reset(),
+            Ok(false) => wait(&fan_out.chunks.planned, &shutdown).await,
+            Err(error) => pause.after(&error, &shutdown).await,
         }
     }
 }
 
-/// Works on chunks until `shutdown`; a chunk that has begun is finished.
-pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
-    let Some(mut jobs) = fan_out.chunks.jobs.lock().take() else {
-        return;
-    };
-    let permits = Arc::new(Semaphore::new(fan_out.chunks.workers));
-    let mut tweets = JoinSet::new();
-    loop {
-        while tweets.try_join_next().is_some() {}
-        if tweets.len() >= OPEN_TWEETS {
-            tweets.join_next().await;
+/// Acknowledges tweets that are finished, whoever has finished them, until `shutdown`.
+pub(crate) async fn acknowledge(fan_out: &FanOut, shutdown: &CancellationToken) {
+    let mut pause = Pause::new(fan_out.settings.longest_pause);
+    while !shutdown.is_cancelled() {
+        match fan_out.acknowledge_finished().await {
+            Ok(()) => {
+                pause.reset();
+                wait(&fan_out.chunks.finished, shutdown).await;
+            }
+            Err(error) => pause.after(&error, shutdown).await,
         }
-        let next = tokio::select! {
-            () = shutdown.cancelled() => break,
-            next = jobs.recv() => next,
-        };
-        let Some((tweet, receipt)) = next else { break };
-        let worker = Tweet {
-            fan_out: Arc::clone(fan_out),
-            permits: Arc::clone(&permits),
-            shutdown: shutdown.clone(),
-        };
-        tweets.spawn(async move { worker.deliver(tweet, receipt).await });
     }
-    while tweets.join_next().await.is_some() {}
+}
+
+/// Waits until it is time to look at the books again.
+async fn wait(news: &Notify, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = news.notified() => {}
+        () = tokio::time::sleep(LOOK_EVERY) => {}
+    }
 }
 
 impl FanOut {
@@ -101,79 +103,67 @@ impl FanOut {
         if plans.is_empty() {
             Ok(())
         } else {
-            self.ports.deliveries.open(plans, self.deadline()).await
+            self.ports.deliveries.open(plans, self.deadline()).await?;
+            self.chunks.planned.notify_waiters();
+            Ok(())
         }
     }
 
-    /// Hands tweets with a plan to the chunk workers, which acknowledge them.
-    pub(crate) async fn resume_chunks(&self, tweets: &[(TweetId, Receipt)]) -> Result<(), StoreError> {
-        for (tweet, receipt) in tweets {
-            if self.chunks.claimed.lock().insert(*tweet, *receipt).is_none()
-                && self.chunks.queue.send((*tweet, *receipt)).await.is_err()
-            {
-                return Err(StoreError::unavailable("fan-out", "its chunk workers have ended"));
-            }
+    /// Acknowledges these once their chunks are finished.
+    pub(crate) fn acknowledge_later(&self, tweets: Vec<(TweetId, Receipt)>) {
+        self.chunks.waiting.lock().extend(tweets);
+    }
+
+    pub(crate) async fn acknowledge_finished(&self) -> Result<(), StoreError> {
+        let oldest: Vec<(TweetId, Receipt)> = self.chunks.waiting.lock().iter().take(LOOKED_AT).copied().collect();
+        if oldest.is_empty() {
+            return Ok(());
         }
+        let tweets: Vec<TweetId> = oldest.iter().map(|(tweet, _)| *tweet).collect();
+        let records = self.ports.deliveries.get(&tweets, self.deadline()).await?;
+        let finished = oldest.into_iter().zip(records).filter_map(|(waiting, record)| {
+            record?.finished_at_ms?;
+            Some(waiting)
+        });
+        let finished: BTreeSet<(TweetId, Receipt)> = finished.collect();
+        let receipts: Vec<Receipt> = finished.iter().map(|(_, receipt)| *receipt).collect();
+        self.ports.log.acknowledge(&receipts).await?;
+        self.chunks.waiting.lock().retain(|waiting| !finished.contains(waiting));
         Ok(())
     }
-}
 
-/// Delivers one tweet at a time, chunk by chunk.
-struct Tweet {
-    fan_out: Arc<FanOut>,
-    permits: Arc<Semaphore>,
-    shutdown: CancellationToken,
-}
-
-impl Tweet {
-    async fn deliver(&self, tweet: TweetId, receipt: Receipt) {
-        let mut pause = Pause::new(self.fan_out.settings.longest_pause);
-        while !self.shutdown.is_cancelled() {
-            match self.attempt(tweet, receipt).await {
-                Ok(()) => break,
-                Err(error) => pause.after(&error, &self.shutdown).await,
-            }
+    /// Does the chunk that has waited longest; `false` if there is none.
+    async fn next_chunk(&self) -> Result<bool, StoreError> {
+        let Some(chunk) = self.ports.deliveries.lease(LEASE, self.deadline()).await? else {
+            return Ok(false);
+        };
+        let done = tokio::select! {
+            done = deliver_chunk(self, chunk) => done,
+            never = self.hold(chunk) => never,
+        };
+        if done.is_err() {
+            // Where this fails too, the lease ends by itself.
+            let _ = self.renew(chunk, Duration::ZERO).await;
         }
-        self.fan_out.chunks.claimed.lock().remove(&tweet);
+        done.map(|()| true)
     }
 
-    async fn attempt(&self, tweet: TweetId, receipt: Receipt) -> Result<(), StoreError> {
-        let fan_out = &self.fan_out;
-        let pending = fan_out
-            .ports
-            .deliveries
-            .pending_chunks(&[tweet], fan_out.deadline())
-            .await?;
-        let mut chunks = JoinSet::new();
-        for chunk in pending {
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
-                break;
-            };
-            if self.shutdown.is_cancelled() {
-                break;
+    /// Shows that a chunk is being worked on, for as long as it is.
+    async fn hold(&self, chunk: PendingChunk) -> ! {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            if let Err(error) = self.renew(chunk, LEASE).await {
+                tracing::debug!(%error, tweet = %chunk.tweet, "a chunk may be done by others too, which does no harm");
             }
-            let fan_out = Arc::clone(fan_out);
-            chunks.spawn(async move {
-                let outcome = deliver_chunk(&fan_out, chunk).await;
-                drop(permit);
-                outcome
-            });
         }
-        let mut outcome = Ok(());
-        while let Some(chunk) = chunks.join_next().await {
-            let chunk = chunk.unwrap_or_else(|error| Err(StoreError::unavailable("fan-out", error)));
-            outcome = outcome.and(chunk);
-        }
-        outcome?;
-        let left = fan_out
-            .ports
+    }
+
+    async fn renew(&self, chunk: PendingChunk, lease: Duration) -> Result<(), StoreError> {
+        let PendingChunk { tweet, plan, .. } = chunk;
+        self.ports
             .deliveries
-            .pending_chunks(&[tweet], fan_out.deadline())
-            .await?;
-        if left.is_empty() {
-            fan_out.ports.log.acknowledge(&[receipt]).await?;
-        }
-        Ok(())
+            .renew(tweet, plan.number, lease, self.deadline())
+            .await
     }
 }
 
@@ -202,12 +192,15 @@ async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk) -> Result<(), Stor
         skipped: chunk.plan.expected - written,
         finished_at_ms: fan_out.clock.unix_ms(),
     };
-    fan_out
+    let finished = fan_out
         .ports
         .deliveries
         .finish(vec![result], fan_out.deadline())
-        .await
-        .map(|_| ())
+        .await?;
+    if !finished.is_empty() {
+        fan_out.chunks.finished.notify_one();
+    }
+    Ok(())
 }
 
 /// The followers of the chunk above `after`.

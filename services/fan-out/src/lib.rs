@@ -2,12 +2,12 @@
 //!
 //! A worker takes events in batches as large as the backlog, settles how each tweet travels, asks for the followers of all
 //! authors at once, turns tweet -> followers into follower -> tweets, and writes. Alone, a tweet goes at once; under load
-//! the cost of a delivery falls. The followers of a huge author are cut into chunks, which are jobs of their own, so that
-//! small authors never wait behind it.
+//! the cost of a delivery falls. The followers of a huge author are cut into chunks, which are jobs of their own, leased from
+//! the books by the workers of all processes, so that small authors never wait behind it.
 //!
 //! What it promises: a tweet's mode is settled once and recorded; an event is acknowledged only when its tweet is written
-//! and recorded as done; a redelivered tweet is not counted twice, and a chunked one goes on at its first unfinished
-//! chunk. Readers drop what was deleted, so a delete is not fanned out.
+//! and recorded as done; a redelivered tweet is not counted twice, and a chunked one goes on at its unfinished chunks,
+//! whatever becomes of its event. Readers drop what was deleted, so a delete is not fanned out.
 //!
 //! Ports: [`storage::EventLog`], [`storage::FollowGraph`], [`storage::TimelineStore`], [`storage::DeliveryStore`],
 //! [`storage::TweetStore`] (to tell a tweet that is not delivered yet from none).

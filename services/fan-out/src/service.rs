@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use model::{Clock, DeliveryRecord, TweetId};
 use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, StoreError, TimelineStore, TweetStore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::FanOutSettings;
-use crate::chunks::{self, ChunkQueue};
+use crate::chunks::{self, Chunks};
 use crate::worker;
 
 /// What fan-out works with.
@@ -30,7 +31,7 @@ pub struct FanOut {
     pub(crate) ports: Ports,
     pub(crate) settings: FanOutSettings,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) chunks: ChunkQueue,
+    pub(crate) chunks: Chunks,
 }
 
 /// What is known of a tweet's delivery.
@@ -44,22 +45,30 @@ pub(crate) enum Delivery {
 impl FanOut {
     /// Wires the service; [`FanOut::run`] starts it.
     pub fn new(ports: Ports, settings: FanOutSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let chunks = ChunkQueue::new(settings.chunk_workers);
         Arc::new(Self {
             ports,
             settings,
             clock,
-            chunks,
+            chunks: Chunks::default(),
         })
     }
 
     /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        // Tasks of their own, so that small authors don't wait for a processor either.
+        let mut chunk_workers = JoinSet::new();
+        for _ in 0..self.settings.chunk_workers {
+            chunk_workers.spawn(chunks::work(Arc::clone(&self), shutdown.clone()));
+        }
         tokio::join!(
             worker::run(&self, &shutdown),
-            chunks::run(&self, &shutdown),
+            chunk_workers.join_all(),
+            chunks::acknowledge(&self, &shutdown),
             worker::prune(&self, &shutdown)
         );
+        if let Err(error) = self.acknowledge_finished().await {
+            tracing::warn!(%error, "some tweets that are delivered will be handed out again");
+        }
     }
 
     /// What is known of a tweet's delivery; `None` when there is no such tweet.

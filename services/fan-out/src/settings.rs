@@ -9,7 +9,7 @@ pub struct FanOutSettings {
     pub batch: usize,
     /// Authors with more followers than this are delivered in chunks of this size.
     pub chunk: usize,
-    /// How many chunks are worked on at the same time.
+    /// How many chunks this process works on at the same time.
     pub chunk_workers: usize,
     /// How many pairs of follower and tweet are grouped and written at once, at most, beyond one author's.
     pub pairs: usize,

@@ -59,7 +59,7 @@ pub(super) fn ids(tweets: &[TweetId]) -> Vec<i64> {
     tweets.iter().map(|tweet| sql::column(tweet.get())).collect()
 }
 
-fn chunk_number(number: u32) -> i32 {
+pub(super) fn chunk_number(number: u32) -> i32 {
     i32::try_from(number).expect("an author has less than 2^31 chunks of followers")
 }
 

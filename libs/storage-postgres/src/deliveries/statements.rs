@@ -29,10 +29,23 @@ pub(crate) const OPEN: &str = "WITH opened AS (
         AS chunk (tweet, number, after_user, last_user, expected)
     WHERE tweet IN (SELECT tweet FROM opened)";
 
-pub(crate) const PENDING: &str = "SELECT chunk.tweet, author, mode, number, after_user, last_user, chunk.expected
-    FROM delivery_chunks AS chunk JOIN deliveries USING (tweet)
-    WHERE chunk.tweet = ANY($1) AND chunk.finished_at_ms IS NULL
-    ORDER BY chunk.tweet, number";
+/// What somebody else is just taking is passed over: who leases never waits.
+pub(crate) const LEASE: &str = "WITH due AS MATERIALIZED (
+        SELECT tweet, number FROM delivery_chunks
+        WHERE finished_at_ms IS NULL AND due_at <= clock_timestamp()
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE delivery_chunks AS chunk
+        SET due_at = clock_timestamp() + $1::double precision * interval '1 second'
+        FROM due WHERE chunk.tweet = due.tweet AND chunk.number = due.number
+        RETURNING chunk.tweet, chunk.number, after_user, last_user, expected
+    )
+    SELECT taken.tweet, author, mode, number, after_user, last_user, taken.expected
+    FROM taken JOIN deliveries ON deliveries.tweet = taken.tweet";
+
+pub(crate) const RENEW: &str = "UPDATE delivery_chunks
+    SET due_at = clock_timestamp() + $3::double precision * interval '1 second'
+    WHERE tweet = $1 AND number = $2 AND finished_at_ms IS NULL";
 
 /// Before [`FINISH`]: two who finish the last two chunks would each see the other's as unfinished.
 pub(crate) const LOCK: &str = "SELECT tweet FROM deliveries WHERE tweet = ANY($1) ORDER BY tweet FOR UPDATE";

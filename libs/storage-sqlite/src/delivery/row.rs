@@ -57,41 +57,55 @@ pub(super) fn insert(connection: &Connection, record: &DeliveryRecord, chunks: u
     Ok(inserted == 1)
 }
 
-/// Adds a chunk to be done.
-pub(super) fn insert_chunk(connection: &Connection, tweet: TweetId, chunk: &ChunkPlan) -> rusqlite::Result<()> {
+/// Adds a chunk to be done, from `now_ms` on.
+pub(super) fn insert_chunk(
+    connection: &Connection,
+    tweet: TweetId,
+    chunk: &ChunkPlan,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO chunks (tweet, number, after, last, expected) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO chunks (tweet, number, after, last, expected, due_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
         .execute((
             sql::column(tweet.get()),
             chunk.number,
             chunk.after.map(|user| sql::column(user.get())),
             sql::column(chunk.last.get()),
             sql::column(chunk.expected),
+            sql::column(now_ms),
         ))?;
     Ok(())
 }
 
-/// Adds the unfinished chunks of a tweet, by number.
-pub(super) fn pending_chunks(
-    connection: &Connection,
-    tweet: TweetId,
-    pending: &mut Vec<PendingChunk>,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "SELECT author, mode, number, after, last, chunks.expected
-         FROM chunks JOIN deliveries USING (tweet)
-         WHERE tweet = ?1 AND chunks.finished_at_ms IS NULL ORDER BY number",
-    )?;
-    let rows = statement.query_map([sql::column(tweet.get())], |row| pending_chunk(tweet, row))?;
-    for row in rows {
-        pending.push(row?);
+/// Takes the unfinished chunk that has been due longest at `now_ms`; it is due again at `until_ms`.
+pub(super) fn lease(connection: &Connection, now_ms: u64, until_ms: u64) -> rusqlite::Result<Option<PendingChunk>> {
+    let due = connection
+        .prepare_cached(
+            "SELECT author, mode, number, after, last, chunks.expected, tweet
+             FROM chunks JOIN deliveries USING (tweet)
+             WHERE chunks.finished_at_ms IS NULL AND due_at_ms <= ?1 ORDER BY due_at_ms LIMIT 1",
+        )?
+        .query_row([sql::column(now_ms)], pending_chunk)
+        .optional()?;
+    if let Some(chunk) = &due {
+        hold(connection, chunk.tweet, chunk.plan.number, until_ms)?;
     }
+    Ok(due)
+}
+
+/// Makes a chunk due at `until_ms`, unless it is finished.
+pub(super) fn hold(connection: &Connection, tweet: TweetId, number: u32, until_ms: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE chunks SET due_at_ms = ?3 WHERE tweet = ?1 AND number = ?2 AND finished_at_ms IS NULL")?
+        .execute((sql::column(tweet.get()), number, sql::column(until_ms)))?;
     Ok(())
 }
 
-fn pending_chunk(tweet: TweetId, row: &Row<'_>) -> rusqlite::Result<PendingChunk> {
+fn pending_chunk(row: &Row<'_>) -> rusqlite::Result<PendingChunk> {
     Ok(PendingChunk {
-        tweet,
+        tweet: sql::tweet(row.get(6)?),
         author: sql::user(row.get(0)?),
         mode: mode(row.get_ref(1)?.as_str()?)?,
         plan: ChunkPlan {

@@ -1,7 +1,8 @@
 //! The tables of `deliveries.db`.
 
-/// The partial index is what pruning goes by.
-pub(super) const MIGRATIONS: &[&str] = &["
+/// The partial indexes are what pruning and leasing go by.
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE deliveries (
     tweet INTEGER PRIMARY KEY,
     author INTEGER NOT NULL,
@@ -26,4 +27,9 @@ CREATE TABLE chunks (
     finished_at_ms INTEGER,
     PRIMARY KEY (tweet, number)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+ALTER TABLE chunks ADD COLUMN due_at_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX chunks_due ON chunks (due_at_ms) WHERE finished_at_ms IS NULL;
+",
+];

@@ -1,0 +1,35 @@
+//! What `SQLite` promises of deliveries beyond the contract.
+
+use std::time::Duration;
+
+use model::{ChunkPlan, DeliveryPlan, Mode, TweetId, UserId};
+use storage::{Deadline, DeliveryStore};
+use storage_sqlite::{DeliveryOptions, SqliteDeliveries};
+
+const LONG: Duration = Duration::from_mins(10);
+
+#[tokio::test]
+async fn leases_end_with_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || SqliteDeliveries::open(dir.path(), DeliveryOptions::default()).unwrap();
+    let deadline = Deadline::after(LONG);
+    let plan = DeliveryPlan {
+        tweet: TweetId::new(9),
+        author: UserId::new(1),
+        mode: Mode::Push,
+        accepted_at_ms: 1,
+        chunks: vec![ChunkPlan {
+            number: 0,
+            after: None,
+            last: UserId::new(7),
+            expected: 7,
+        }],
+    };
+    let store = open();
+    store.open(vec![plan], deadline).await.unwrap();
+    let leased = store.lease(LONG, deadline).await.unwrap();
+    assert!(leased.is_some());
+    assert_eq!(store.lease(LONG, deadline).await.unwrap(), None);
+    drop(store);
+    assert_eq!(open().lease(LONG, deadline).await.unwrap(), leased);
+}

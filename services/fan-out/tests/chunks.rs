@@ -1,0 +1,51 @@
+//! Chunks of a huge author are jobs of all processes, and small authors don't wait behind them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "chunks/world.rs"]
+mod world;
+
+use crate::world::{CHUNKS, HUGE, SMALL, World, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_author_is_delivered_while_a_huge_one_is_in_progress() {
+    let world = World::new().await;
+    let process = world.process();
+    let huge = world.post(HUGE).await;
+    process.gate.wait_for(process.workers()).await;
+    let small = world.post(SMALL).await;
+    until(async || world.is_finished(small).await).await;
+    assert!(!world.is_finished(huge).await);
+    process.gate.open();
+    world.settled().await;
+    world.assert_delivered(&[small, huge]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_share_the_chunks_of_a_tweet() {
+    let world = World::new().await;
+    let (one, other) = (world.process(), world.process());
+    let huge = world.post(HUGE).await;
+    // Whoever took the event: both work on its chunks.
+    one.gate.wait_for(one.workers()).await;
+    other.gate.wait_for(other.workers()).await;
+    one.gate.open();
+    other.gate.open();
+    world.settled().await;
+    world.assert_delivered(&[huge]).await;
+    assert_eq!(one.gate.passed() + other.gate.passed(), CHUNKS, "each chunk once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chunks_of_a_dead_process_are_done_by_others() {
+    let world = World::new().await;
+    let dead = world.process();
+    let huge = world.post(HUGE).await;
+    dead.gate.wait_for(dead.workers()).await;
+    // With the event, its plan and two chunks in its hands.
+    dead.kill().await;
+    let survivor = world.process();
+    survivor.gate.open();
+    until(async || world.is_finished(huge).await).await;
+    world.assert_delivered(&[huge]).await;
+}

@@ -1,0 +1,286 @@
+//! Processes that share their stores, each with a follow graph that holds it back at a gate.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use fan_out::{FanOut, FanOutSettings, Ports};
+use model::{
+    ActorVersion, Author, ChunkPlan, Coverage, DeliveryRules, DeliveryState, ReaderView, RulesInForce, Session,
+    Strategy, SystemClock, Thresholds, TweetId, User, UserId, WorkerId,
+};
+use storage::{
+    Built, ChunksRequest, Deadline, DeliveryStore, EventLog, FollowGraph, FollowerPage, FollowerPageRequest, NewTweet,
+    StoreError, TimelineStore, TweetStore,
+};
+use storage_memory::{MemoryTimelineOptions, MemoryTimelines};
+use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets, TweetOptions};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const SMALL: UserId = UserId::new(1);
+pub(crate) const HUGE: UserId = UserId::new(2);
+pub(crate) const CHUNKS: usize = 10;
+
+const CHUNK: u64 = 5;
+/// All follow the huge author, and the first few the small one.
+const FOLLOWERS: Range<u64> = 10..10 + CHUNK * CHUNKS as u64;
+const OF_SMALL: Range<u64> = 10..13;
+
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_mins(1))
+}
+
+/// Waits for something to come true.
+pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not come true");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The stores.
+pub(crate) struct World {
+    tweets: Arc<SqliteTweets>,
+    deliveries: Arc<SqliteDeliveries>,
+    timelines: Arc<MemoryTimelines>,
+    _dir: TempDir,
+}
+
+impl World {
+    /// In which every follower has a timeline.
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let timelines = MemoryTimelines::new(clock.clone(), MemoryTimelineOptions::default());
+        for follower in FOLLOWERS.map(UserId::new) {
+            let ticket = timelines.begin_build(follower, deadline()).await.unwrap();
+            let built = Built {
+                ids: Vec::new(),
+                coverage: Coverage {
+                    complete_from: TweetId::new(1),
+                    holds: ActorVersion(0),
+                },
+            };
+            assert!(timelines.install(ticket, built, deadline()).await.unwrap());
+        }
+        Self {
+            tweets: SqliteTweets::open(dir.path(), clock, TweetOptions::new(WorkerId::new(1).unwrap())).unwrap(),
+            deliveries: SqliteDeliveries::open(dir.path(), DeliveryOptions::default()).unwrap(),
+            timelines,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        let gate = Arc::new(Gate::default());
+        let ports = Ports {
+            log: self.tweets.clone(),
+            graph: Arc::new(Graph(Arc::clone(&gate))),
+            timelines: self.timelines.clone(),
+            deliveries: self.deliveries.clone(),
+            tweets: self.tweets.clone(),
+        };
+        let settings = FanOutSettings {
+            chunk: usize::try_from(CHUNK).unwrap(),
+            ..FanOutSettings::default()
+        };
+        let workers = settings.chunk_workers;
+        let fan_out = FanOut::new(ports, settings, Arc::new(SystemClock));
+        Process {
+            gate,
+            workers,
+            running: tokio::spawn(fan_out.run(CancellationToken::new())),
+        }
+    }
+
+    pub(crate) async fn post(&self, author: UserId) -> TweetId {
+        let tweet = NewTweet {
+            author: Author {
+                id: author,
+                handle: "ada".into(),
+                display_name: "Ada".into(),
+            },
+            text: "t".into(),
+            in_reply_to: None,
+            trace: None,
+            idempotency: None,
+        };
+        self.tweets.insert(tweet, deadline()).await.unwrap().tweet().id
+    }
+
+    pub(crate) async fn is_finished(&self, tweet: TweetId) -> bool {
+        let record = self.deliveries.get(&[tweet], deadline()).await.unwrap().remove(0);
+        record.is_some_and(|record| record.finished_at_ms.is_some())
+    }
+
+    /// Waits until every event is acknowledged.
+    pub(crate) async fn settled(&self) {
+        until(async || self.tweets.backlog().await.unwrap().events == 0).await;
+    }
+
+    /// Every follower has these, newest first, and nothing else; and the books say so.
+    pub(crate) async fn assert_delivered(&self, tweets: &[TweetId]) {
+        let records = self.deliveries.get(tweets, deadline()).await.unwrap();
+        let records: Vec<_> = records.into_iter().map(Option::unwrap).collect();
+        for record in &records {
+            assert_eq!(record.written, audience(record.author).count() as u64, "{record:?}");
+        }
+        for follower in FOLLOWERS {
+            let due = records
+                .iter()
+                .filter(|record| audience(record.author).any(|one| one == follower));
+            let mut due: Vec<TweetId> = due.map(|record| record.tweet).collect();
+            due.sort_unstable_by(|one, other| other.cmp(one));
+            let stored = self
+                .timelines
+                .read(UserId::new(follower), TweetId::MAX, 100, deadline());
+            assert_eq!(stored.await.unwrap().slice.unwrap().ids, due, "of {follower}");
+        }
+    }
+}
+
+fn audience(author: UserId) -> Range<u64> {
+    if author == HUGE { FOLLOWERS } else { OF_SMALL }
+}
+
+/// A process of fan-out.
+pub(crate) struct Process {
+    pub(crate) gate: Arc<Gate>,
+    workers: usize,
+    running: JoinHandle<()>,
+}
+
+impl Process {
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Ends it where it is.
+    pub(crate) async fn kill(self) {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
+    }
+}
+
+/// Where chunks stop until it is opened.
+pub(crate) struct Gate {
+    is_open: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
+    passed: watch::Sender<usize>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            is_open: watch::Sender::new(false),
+            waiting: watch::Sender::new(0),
+            passed: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        self.is_open.send_replace(true);
+    }
+
+    /// Waits until so many wait.
+    pub(crate) async fn wait_for(&self, many: usize) {
+        let mut waiting = self.waiting.subscribe();
+        let come = tokio::time::timeout(Duration::from_mins(1), waiting.wait_for(|waiting| *waiting == many));
+        come.await.expect("they come to the gate").unwrap();
+    }
+
+    pub(crate) fn passed(&self) -> usize {
+        *self.passed.borrow()
+    }
+
+    async fn pass(&self) {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        self.is_open.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+        self.passed.send_modify(|passed| *passed += 1);
+    }
+}
+
+struct Graph(Arc<Gate>);
+
+fn not_asked<T>() -> Result<T, StoreError> {
+    Err(StoreError::unavailable("follow-graph", "fan-out does not ask this"))
+}
+
+#[async_trait]
+impl FollowGraph for Graph {
+    async fn delivery_rules(&self, _: Deadline) -> Result<Arc<DeliveryRules>, StoreError> {
+        Ok(Arc::new(DeliveryRules {
+            version: 1,
+            in_force: RulesInForce {
+                strategy: Strategy::Push,
+                thresholds: Thresholds::new(100, 80).unwrap(),
+            },
+            everyone: DeliveryState::pushed(),
+            authors: std::collections::HashMap::default(),
+        }))
+    }
+
+    /// Chunks come here with the follower that they begin after, and stop at the gate.
+    async fn followers(&self, requests: &[FollowerPageRequest], _: Deadline) -> Result<Vec<FollowerPage>, StoreError> {
+        let mut pages = Vec::new();
+        for request in requests {
+            if request.after.is_some() {
+                self.0.pass().await;
+            }
+            let mut above = audience(request.author)
+                .skip_while(|follower| request.after.is_some_and(|after| *follower <= after.get()));
+            let followers = above.by_ref().take(request.limit).map(UserId::new).collect();
+            let more = above.next().is_some();
+            pages.push(FollowerPage { followers, more });
+        }
+        Ok(pages)
+    }
+
+    async fn chunks(&self, request: ChunksRequest, _: Deadline) -> Result<Vec<ChunkPlan>, StoreError> {
+        assert_eq!(request.author, HUGE);
+        let chunk = |(number, first): (u32, u64)| ChunkPlan {
+            number,
+            after: Some(UserId::new(first - 1)),
+            last: UserId::new(first + CHUNK - 1),
+            expected: CHUNK,
+        };
+        let firsts = FOLLOWERS.step_by(usize::try_from(CHUNK).unwrap());
+        Ok((0..).zip(firsts).map(chunk).collect())
+    }
+
+    async fn reader(
+        &self,
+        _: UserId,
+        _: Option<ActorVersion>,
+        _: Deadline,
+    ) -> Result<Option<Arc<ReaderView>>, StoreError> {
+        not_asked()
+    }
+
+    async fn users(&self, _: &[UserId], _: Deadline) -> Result<Vec<Option<User>>, StoreError> {
+        not_asked()
+    }
+
+    async fn deleted_among(&self, _: &[UserId], _: Deadline) -> Result<Vec<UserId>, StoreError> {
+        not_asked()
+    }
+
+    async fn is_revoked(&self, _: &Session, _: Deadline) -> Result<bool, StoreError> {
+        not_asked()
+    }
+
+    fn max_staleness(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn believable_until(&self) -> Option<Instant> {
+        None
+    }
+}
