@@ -52,6 +52,13 @@ impl GraphStore for PostgresGraph {
         accounts::create(&client, user, self.clock.unix_ms(), deadline).await
     }
 
+    async fn was_created_under(&self, user: UserId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let key = IdempotencyKey::of_sign_up(user, key);
+        let done = idempotency::done(&client, Some(&key), self.clock.unix_ms(), deadline).await?;
+        Ok(matches!(done, Ok(true)))
+    }
+
     async fn users(&self, ids: &[UserId], deadline: Deadline) -> Result<Vec<Option<User>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());

@@ -52,6 +52,7 @@ impl Graphs {
                 handle: format!("user{number}").parse().unwrap(),
                 display_name: "A name".parse().unwrap(),
                 password_hash: None,
+                idempotency: None,
             };
             *user = self.one().create_user(new, deadline()).await.unwrap().id;
         }

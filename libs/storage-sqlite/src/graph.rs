@@ -119,6 +119,16 @@ impl GraphStore for SqliteGraph {
         .await
     }
 
+    async fn was_created_under(&self, user: UserId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
+        let key = IdempotencyKey::of_sign_up(user, key);
+        let now_ms = self.clock.unix_ms();
+        self.read(deadline, move |connection| {
+            let done = idempotency::done(connection, Some(&key), now_ms)?;
+            Ok(matches!(done, Ok(true)))
+        })
+        .await
+    }
+
     async fn users(&self, ids: &[UserId], deadline: Deadline) -> Result<Vec<Option<User>>, StoreError> {
         let ids = ids.to_vec();
         self.read(deadline, move |connection| {

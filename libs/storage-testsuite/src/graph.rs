@@ -50,6 +50,7 @@ macro_rules! graph_store_contract {
             accounts_are_numbered_from_1_without_gaps,
             a_new_account_is_as_it_was_made,
             a_handle_is_unique_without_regard_to_case,
+            an_account_knows_the_key_that_it_was_made_under_for_a_day,
             accounts_are_read_in_the_order_asked_for,
             a_deleted_account_is_gone_and_keeps_its_handle,
             a_new_password_raises_the_credential_version,
@@ -204,6 +205,7 @@ fn new_user(handle: &str) -> NewUser {
         handle: handle.parse().unwrap(),
         display_name: format!("The {handle}").parse().unwrap(),
         password_hash: Some(format!("hash of {handle}")),
+        idempotency: None,
     }
 }
 

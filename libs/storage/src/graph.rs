@@ -19,6 +19,8 @@ pub struct NewUser {
     pub display_name: DisplayName,
     /// A PHC string; imported accounts have none.
     pub password_hash: Option<String>,
+    /// The client's key, kept with the new account.
+    pub idempotency: Option<String>,
 }
 
 /// Why an account was not made.
@@ -146,6 +148,9 @@ pub struct RevocationState {
 pub trait GraphStore: Send + Sync {
     /// Makes an account. Handles of deleted accounts stay taken.
     async fn create_user(&self, user: NewUser, deadline: Deadline) -> Result<User, CreateUserError>;
+
+    /// Whether this account was made under this key.
+    async fn was_created_under(&self, user: UserId, key: &str, deadline: Deadline) -> Result<bool, StoreError>;
 
     /// The accounts, in the order asked for; `None` for what is deleted or never was.
     async fn users(&self, ids: &[UserId], deadline: Deadline) -> Result<Vec<Option<User>>, StoreError>;

@@ -16,6 +16,19 @@ pub struct IdempotencyKey {
     pub body_digest: [u8; 32],
 }
 
+impl IdempotencyKey {
+    /// The key of the sign-up that made this account. What the body was, the account itself says: a digest would be one
+    /// of a password.
+    pub fn of_sign_up(account: UserId, key: impl Into<String>) -> Self {
+        Self {
+            account,
+            operation: "POST /v1/users".to_owned(),
+            key: key.into(),
+            body_digest: [0; 32],
+        }
+    }
+}
+
 /// The same key came with another body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this idempotency key was used with another body")]

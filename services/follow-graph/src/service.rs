@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::LogInError;
+pub(crate) use accounts::{SignUp, SignUpError};
 pub(crate) use edges::EdgeRequest;
 use passwords::Passwords;
 

@@ -2,10 +2,10 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use model::{ActorVersion, GraphChangeKind, User, UserId};
-use storage::{AccountError, CreateUserError, Credentials, Deadline, NewUser, StoreError};
+use storage::{AccountError, CreateUserError, Credentials, Deadline, IdempotencyKey, NewUser, StoreError};
 use tokio_postgres::Row;
 
-use super::changes;
+use super::{changes, idempotency};
 use crate::ask;
 use crate::sql;
 
@@ -34,9 +34,15 @@ pub(crate) const CREATE: &str = "WITH taken AS (
         SELECT $2, nextval('user_ids') WHERE NOT EXISTS (SELECT 1 FROM handles WHERE handle = $2)
         ON CONFLICT (handle) DO NOTHING
         RETURNING user_id
+    ), made AS (
+        INSERT INTO users (id, handle, display_name, created_at_ms, password_hash)
+        SELECT user_id, $1, $3, $4, $5 FROM taken
+        RETURNING id
+    ), kept AS (
+        INSERT INTO account_idempotency_keys (account, operation, key, body_digest, expires_at_ms)
+        SELECT id, $6, $7, $8, $9 FROM made WHERE $7::text IS NOT NULL
     )
-    INSERT INTO users (id, handle, display_name, created_at_ms, password_hash) SELECT user_id, $1, $3, $4, $5 FROM taken
-    RETURNING id";
+    SELECT id FROM made";
 
 /// What an account does itself is done one after the other.
 pub(crate) const LOCK: &str = "SELECT actor_version, following_count, credential_version
@@ -78,6 +84,8 @@ pub(super) async fn create(
 ) -> Result<User, CreateUserError> {
     let (handle, folded) = (new.handle.as_str().to_owned(), new.handle.folded());
     let display_name = new.display_name.as_str().to_owned();
+    // The account is not known yet: the statement fills it in.
+    let key = IdempotencyKey::of_sign_up(UserId::new(0), new.idempotency.as_deref().unwrap_or_default());
     let row = ask::query_opt(
         client,
         deadline,
@@ -88,6 +96,10 @@ pub(super) async fn create(
             &display_name,
             &sql::column(now_ms),
             &new.password_hash,
+            &key.operation,
+            &new.idempotency,
+            &&key.body_digest[..],
+            &idempotency::ends(now_ms),
         ],
     )
     .await?;

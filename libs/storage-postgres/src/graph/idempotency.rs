@@ -1,6 +1,6 @@
-//! Which requests have been done. Asked under the lock of the account.
+//! Which requests have been done. Asked under the lock of the account, but for sign-ups: theirs comes with the account.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
 use storage::{Deadline, IdempotencyConflict, IdempotencyKey, StoreError};
 
 use crate::ask;
@@ -19,14 +19,14 @@ pub(crate) const KEEP: &str =
 
 /// Whether this request has been done.
 pub(super) async fn done(
-    transaction: &Transaction<'_>,
+    client: &impl GenericClient,
     key: Option<&IdempotencyKey>,
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<Result<bool, IdempotencyConflict>, StoreError> {
     let Some(key) = key else { return Ok(Ok(false)) };
     let row = ask::query_opt(
-        transaction,
+        client,
         deadline,
         FIND,
         &[
@@ -57,6 +57,11 @@ pub(super) fn is_done(key: Option<&IdempotencyKey>, kept: Option<Vec<u8>>) -> Re
     }
 }
 
+/// Until when a key is kept.
+pub(super) fn ends(now_ms: u64) -> i64 {
+    sql::column(now_ms + KEPT_MS)
+}
+
 /// Keeps the key with the write.
 pub(super) async fn keep(
     transaction: &Transaction<'_>,
@@ -65,7 +70,7 @@ pub(super) async fn keep(
     deadline: Deadline,
 ) -> Result<(), StoreError> {
     let Some(key) = key else { return Ok(()) };
-    let (account, ends) = (sql::column(key.account.get()), sql::column(now_ms + KEPT_MS));
+    let (account, ends) = (sql::column(key.account.get()), ends(now_ms));
     ask::execute(
         transaction,
         deadline,

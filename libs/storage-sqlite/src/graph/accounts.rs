@@ -41,8 +41,14 @@ pub(super) fn create(
     if inserted == 0 {
         return Ok(Err(CreateUserError::HandleTaken));
     }
+    let id = sql::user(connection.last_insert_rowid());
+    let key = new
+        .idempotency
+        .as_deref()
+        .map(|key| IdempotencyKey::of_sign_up(id, key));
+    idempotency::keep(connection, key.as_ref(), now_ms)?;
     Ok(Ok(User {
-        id: sql::user(connection.last_insert_rowid()),
+        id,
         handle: new.handle.as_str().to_owned(),
         display_name: new.display_name.as_str().to_owned(),
         created_at_ms: now_ms,

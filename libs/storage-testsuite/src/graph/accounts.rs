@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 
 use model::{AuthorTweets, Clock, UserId};
-use storage::{AccountError, CreateUserError, IdempotencyConflict};
+use storage::{AccountError, CreateUserError, IdempotencyConflict, NewUser};
 
 use super::{Graph, GraphBackend, edge, key, new_user, nobody};
 use crate::support::deadline;
@@ -58,6 +58,32 @@ pub async fn a_handle_is_unique_without_regard_to_case(backend: impl GraphBacken
         .await
         .unwrap();
     assert_eq!(unknown, None);
+}
+
+pub async fn an_account_knows_the_key_that_it_was_made_under_for_a_day(backend: impl GraphBackend) {
+    let graph = Graph::open(&backend).await;
+    let keyed = |handle, key: &str| NewUser {
+        idempotency: Some(key.to_owned()),
+        ..new_user(handle)
+    };
+    let create = |user| graph.0.create_user(user, deadline());
+    let ada = create(keyed("ada", "k")).await.unwrap().id;
+    let bob = create(keyed("bob", "k")).await.unwrap().id;
+    let plain = graph.user("cyd").await;
+    let taken = create(keyed("ADA", "other")).await;
+    assert!(matches!(taken, Err(CreateUserError::HandleTaken)));
+    let was = async |user, key| graph.0.was_created_under(user, key, deadline()).await.unwrap();
+    for (user, key, expected) in [
+        (ada, "k", true),
+        (bob, "k", true),
+        (plain, "k", false),
+        (ada, "other", false),
+        (nobody(), "k", false),
+    ] {
+        assert_eq!(was(user, key).await, expected, "{user} {key}");
+    }
+    backend.clock().advance(24 * 3_600_000);
+    assert!(!was(ada, "k").await);
 }
 
 pub async fn accounts_are_read_in_the_order_asked_for(backend: impl GraphBackend) {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{Answer, Request};
 
-use crate::app::{Account, App, raw, raw_answer, refused};
+use crate::app::{Account, App, PASSWORD, raw, raw_answer, refused};
 
 async fn post(app: &App, account: &Account, key: &str, body: Value) -> Answer {
     let request = Request::new(Method::POST, "/v1/tweets").token(Some(&account.token));
@@ -106,6 +106,57 @@ async fn an_unfollow_between_is_not_undone_by_a_repeated_follow() {
     app.send(follow()).await.expect(204).unwrap();
     let following = app.client.edge_list(ada.id, "following", 20).await.unwrap().unwrap();
     assert_eq!(following, [], "the repeat was answered, not done again");
+}
+
+async fn sign_up(app: &App, key: &str, body: Value) -> Answer {
+    app.send(Request::new(Method::POST, "/v1/users").body(body).key(key))
+        .await
+}
+
+#[tokio::test]
+async fn a_repeated_sign_up_gets_the_account_that_it_made() {
+    let app = App::start().await;
+    let body = json!({"handle": "Ada", "display_name": "Ada L.", "password": PASSWORD});
+    let answers = join_all((0..4).map(|_| sign_up(&app, "k1", body.clone()))).await;
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (201, &answers[0].body));
+        assert_eq!(answer.headers["location"], answers[0].headers["location"]);
+    }
+    for other in [
+        json!({"handle": "Ada", "display_name": "Ada L.", "password": "battery staple"}),
+        json!({"handle": "Ada", "display_name": "Another", "password": PASSWORD}),
+        json!({"handle": "Ada", "password": PASSWORD}),
+        json!({"handle": "ada", "display_name": "Ada L.", "password": PASSWORD}),
+    ] {
+        refused(sign_up(&app, "k1", other).await, 409, "idempotency-conflict");
+    }
+    refused(sign_up(&app, "k2", body.clone()).await, 409, "handle-taken");
+    refused(app.post_json("/v1/users", None, body).await, 409, "handle-taken");
+    let bob = json!({"handle": "bob", "password": PASSWORD});
+    let bob = sign_up(&app, "k1", bob).await.expect(201).unwrap();
+    assert_ne!(bob.body["id"], answers[0].body["id"], "a key belongs to a handle");
+}
+
+#[tokio::test]
+async fn a_repeated_login_gets_a_token_of_its_own() {
+    let app = App::start().await;
+    app.account("ada").await;
+    let log_in = async |key: &str| {
+        let body = json!({"handle": "ada", "password": PASSWORD});
+        let request = Request::new(Method::POST, "/v1/sessions").body(body);
+        app.send(request.key(key)).await
+    };
+    let tokens = [log_in("k1").await, log_in("k1").await].map(|answer| {
+        let token = &answer.expect(201).unwrap().body["token"];
+        token.as_str().unwrap().to_owned()
+    });
+    assert_ne!(tokens[0], tokens[1]);
+    app.delete("/v1/sessions/current", &tokens[0])
+        .await
+        .expect(204)
+        .unwrap();
+    app.get("/v1/users/me", Some(&tokens[1])).await.expect(200).unwrap();
+    refused(log_in("with space").await, 400, "invalid-idempotency-key");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use storage::{AccountError, CreateUserError, FollowGraph};
 use utoipa::ToSchema;
 
 use super::body::UserBody;
-use crate::service::FollowGraphService;
+use crate::service::{FollowGraphService, SignUp, SignUpError};
 
 /// An account to make.
 #[derive(Deserialize, ToSchema)]
@@ -35,18 +35,24 @@ pub(super) struct PutPasswordBody {
     new: String,
 }
 
-/// Makes an account.
+/// Makes an account. A repeat under the same key, with the same body, answers with the account that it has made.
 #[utoipa::path(
     post,
     path = "/v1/users",
     operation_id = "signUp",
     tag = "users",
+    params((
+        "Idempotency-Key" = Option<String>,
+        Header,
+        description = "Up to 128 visible characters; kept for 24 hours with the handle: the same key with another handle is another request"
+    )),
     request_body = PostUserBody,
     responses((status = 201, body = UserBody)),
     security(())
 )]
 pub(super) async fn post_user(
     service: web::Data<FollowGraphService>,
+    idempotency: IdempotencyHeader,
     deadline: RequestDeadline,
     body: JsonBody<PostUserBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -71,19 +77,27 @@ pub(super) async fn post_user(
         })?,
     };
     check_password(&password)?;
-    let user = service
-        .sign_up(handle, display_name, password, deadline.0)
-        .await
-        .map_err(|error| match error {
-            CreateUserError::HandleTaken => {
-                Problem::new(&problems::HANDLE_TAKEN, "Choose another handle: this one is taken.")
-            }
-            CreateUserError::Store(error) => error.into(),
-        })?;
+    let wanted = SignUp {
+        handle,
+        display_name,
+        password,
+        idempotency: idempotency.0,
+    };
+    let user = service.sign_up(wanted, deadline.0).await.map_err(sign_up_problem)?;
     let location = (header::LOCATION, format!("/v1/users/{}", user.id));
     Ok(HttpResponse::Created()
         .insert_header(location)
         .json(UserBody::from(user)))
+}
+
+fn sign_up_problem(error: SignUpError) -> Problem {
+    match error {
+        SignUpError::Idempotency(conflict) => conflict.into(),
+        SignUpError::Create(CreateUserError::HandleTaken) => {
+            Problem::new(&problems::HANDLE_TAKEN, "Choose another handle: this one is taken.")
+        }
+        SignUpError::Create(CreateUserError::Store(error)) => error.into(),
+    }
 }
 
 /// Your account.

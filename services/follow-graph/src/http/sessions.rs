@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use http_kit::time::Rfc3339;
-use http_kit::{Actor, JsonBody, Problem, RequestDeadline, problems};
+use http_kit::{Actor, IdempotencyHeader, JsonBody, Problem, RequestDeadline, problems};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -29,17 +29,22 @@ pub(super) struct SessionBody {
 }
 
 /// Logs in: a token for 30 days.
+///
+/// Tokens are signed, not stored, so there is nothing that a repeat could do twice: each answer has a new token, and a
+/// token that never arrived is known to nobody. An `Idempotency-Key` is checked for its form and changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/sessions",
     operation_id = "logIn",
     tag = "sessions",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 128 visible characters; a repeat gets a new token")),
     request_body = PostSessionBody,
     responses((status = 201, body = SessionBody)),
     security(())
 )]
 pub(super) async fn post_session(
     service: web::Data<FollowGraphService>,
+    _idempotency: IdempotencyHeader,
     deadline: RequestDeadline,
     body: JsonBody<PostSessionBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -64,6 +69,7 @@ pub(super) async fn post_session(
 pub(super) async fn delete_session(
     service: web::Data<FollowGraphService>,
     actor: Actor,
+    _idempotency: IdempotencyHeader,
     deadline: RequestDeadline,
 ) -> Result<HttpResponse, Problem> {
     service.into_inner().log_out(actor.session.clone(), deadline.0).await?;

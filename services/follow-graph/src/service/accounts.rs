@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_kit::IssuedToken;
 use model::{DisplayName, Handle, Session, User, UserId};
-use storage::{AccountError, CreateUserError, Deadline, IdempotencyKey, NewUser, StoreError};
+use storage::{AccountError, CreateUserError, Deadline, IdempotencyConflict, IdempotencyKey, NewUser, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::FollowGraphService;
@@ -15,6 +15,31 @@ use super::through::see_through;
 const PURGED_AT_ONCE: usize = 1_000;
 const PURGE_WITHIN: Duration = Duration::from_secs(30);
 const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
+
+/// Who wants to join.
+pub(crate) struct SignUp {
+    pub(crate) handle: Handle,
+    pub(crate) display_name: DisplayName,
+    pub(crate) password: String,
+    pub(crate) idempotency: Option<String>,
+}
+
+/// Why somebody did not get an account.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignUpError {
+    /// The key belongs to another request.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyConflict),
+    /// The account was not made.
+    #[error(transparent)]
+    Create(#[from] CreateUserError),
+}
+
+impl From<StoreError> for SignUpError {
+    fn from(error: StoreError) -> Self {
+        Self::Create(error.into())
+    }
+}
 
 /// Why somebody was not let in, or their password not changed.
 #[derive(Debug, thiserror::Error)]
@@ -34,30 +59,44 @@ impl From<StoreError> for LogInError {
 }
 
 impl FollowGraphService {
-    /// Makes an account.
-    pub(crate) async fn sign_up(
-        &self,
-        handle: Handle,
-        display_name: DisplayName,
-        password: String,
-        deadline: Deadline,
-    ) -> Result<User, CreateUserError> {
+    /// Makes an account. A repeat under the same key gets the account that the first request made.
+    pub(crate) async fn sign_up(&self, wanted: SignUp, deadline: Deadline) -> Result<User, SignUpError> {
         // A taken handle costs no hashing.
-        if self.ports.store.user_by_handle(&handle, deadline).await?.is_some() {
-            return Err(CreateUserError::HandleTaken);
+        if let Some(taken) = self.ports.store.user_by_handle(&wanted.handle, deadline).await? {
+            return self.signed_up(taken, wanted, deadline).await;
         }
-        let password_hash = Some(self.passwords.hash(password).await?);
-        self.ports
-            .store
-            .create_user(
-                NewUser {
-                    handle,
-                    display_name,
-                    password_hash,
-                },
-                deadline,
-            )
-            .await
+        let new = NewUser {
+            handle: wanted.handle.clone(),
+            display_name: wanted.display_name.clone(),
+            password_hash: Some(self.passwords.hash(wanted.password.clone()).await?),
+            idempotency: wanted.idempotency.clone(),
+        };
+        match self.ports.store.create_user(new, deadline).await {
+            // Perhaps by the same request, at the same time.
+            Err(CreateUserError::HandleTaken) => {
+                let taken = self.ports.store.user_by_handle(&wanted.handle, deadline).await?;
+                let taken = taken.ok_or(CreateUserError::HandleTaken)?;
+                self.signed_up(taken, wanted, deadline).await
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// The account that has the handle, if this very request made it.
+    async fn signed_up(&self, taken: User, wanted: SignUp, deadline: Deadline) -> Result<User, SignUpError> {
+        let key = wanted.idempotency.ok_or(CreateUserError::HandleTaken)?;
+        if !self.ports.store.was_created_under(taken.id, &key, deadline).await? {
+            return Err(CreateUserError::HandleTaken.into());
+        }
+        let credentials = self.ports.store.credentials(taken.id, deadline).await?;
+        let hash = credentials.and_then(|credentials| credentials.password_hash);
+        let same_password = self.passwords.matches(wanted.password, hash).await?;
+        let same = taken.handle == wanted.handle.as_str() && taken.display_name == wanted.display_name.as_str();
+        if same_password && same {
+            Ok(taken)
+        } else {
+            Err(IdempotencyConflict.into())
+        }
     }
 
     /// A token for whoever knows the password. Whatever is wrong looks the same, in time too.
