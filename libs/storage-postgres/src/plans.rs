@@ -2,7 +2,7 @@
 //! empty tables, which a new database fills before anybody plans again, as connections of the pool do; and on tables that
 //! are filled and analysed, where the planner could also do without indexes.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -73,8 +73,12 @@ async fn explain(client: &Client, sql: &str) -> Vec<String> {
         .simple_query(&format!("EXPLAIN EXECUTE asked{parameters}"))
         .await
         .expect("a plan");
-    let line = |message: &tokio_postgres::SimpleQueryMessage| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+    lines(&rows)
+}
+
+fn lines(rows: &[SimpleQueryMessage]) -> Vec<String> {
+    let line = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,
     };
     rows.iter().filter_map(line).collect()
@@ -102,6 +106,21 @@ const FILL: &str = "
 async fn tweets_and_deliveries_are_found_by_indexes() {
     let statements: Vec<_> = [crate::tweets::STATEMENTS, crate::deliveries::STATEMENTS].concat();
     assert_indexed(FILL, &statements).await;
+}
+
+#[tokio::test]
+async fn a_look_for_what_is_outstanding_steps_over_few_that_are_too_young() {
+    let Some(server) = server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let client = database.client().await;
+    client.batch_execute(FILL).await.expect("all of it is young");
+    let look = format!("EXPLAIN (ANALYZE) {}", crate::tweets::OUTSTANDING);
+    let look = look.replace("$1", "0").replace("$2", "60").replace("$3", "100");
+    let plan = lines(&client.simple_query(&look).await.expect("a plan"));
+    let stepped_over = plan
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("Rows Removed by Filter: "));
+    assert_eq!(stepped_over, Some("100"), "{plan:#?}");
 }
 
 #[tokio::test]

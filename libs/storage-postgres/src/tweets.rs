@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 use crate::error::OpenError;
 use crate::pool::PostgresPool;
 use batch::{Job, Writer};
+#[cfg(test)]
+pub(crate) use outbox::OUTSTANDING;
 use outbox::Settled;
 pub use prune::Pruned;
 

@@ -20,7 +20,8 @@ pub struct Outstanding {
 /// tombstones.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Events that are older than `min_age` and not done, above `after`, by position, at most `limit`.
+    /// Events that are older than `min_age` and not done, above `after`, by position, at most `limit`. Where it answers
+    /// fewer, those above were committed later, but for an instant.
     async fn outstanding(
         &self,
         min_age: Duration,

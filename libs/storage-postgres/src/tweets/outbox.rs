@@ -49,11 +49,13 @@ fn outstanding(row: &Row) -> Result<Outstanding, StoreError> {
     })
 }
 
+/// Positions rise with time, but for an instant: where one of the first `limit` is too young, those above these are. So it
+/// never steps over all that are.
 pub(crate) const OUTSTANDING: &str = "SELECT position, format, kind, tweet, author, trace,
         extract(epoch FROM clock_timestamp() - committed_at)::double precision
-    FROM outbox
-    WHERE position > $1 AND committed_at <= clock_timestamp() - $2::double precision * interval '1 second'
-    ORDER BY position LIMIT $3";
+    FROM (SELECT * FROM outbox WHERE position > $1 ORDER BY position LIMIT $3) AS first
+    WHERE committed_at <= clock_timestamp() - $2::double precision * interval '1 second'
+    ORDER BY position";
 
 pub(crate) const DONE: &str = "DELETE FROM outbox WHERE position = ANY($1)";
 
