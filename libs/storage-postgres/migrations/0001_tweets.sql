@@ -111,3 +111,6 @@ CREATE TABLE node_generations (
     incarnation text NOT NULL,
     generation bigint NOT NULL
 );
+-- From the time on, in milliseconds: above all that an earlier database gave out.
+CREATE SEQUENCE generations;
+SELECT setval('generations', (extract(epoch FROM clock_timestamp()) * 1000)::bigint);

@@ -10,14 +10,17 @@ use crate::sql;
 
 pub(crate) const KNOWN: &str = "SELECT generation FROM node_generations WHERE node = $1 AND incarnation = $2";
 
-/// A generation is the time at which it began, so that none comes twice, also after the database was restored to an earlier
-/// point.
+/// One sequence for all nodes, so that no two ever share a number. Drawn anew while the row is locked, so that a node's only
+/// rise. After the database was restored to an earlier point, a new epoch moves the sequence on.
 pub(crate) const RAISE: &str = "INSERT INTO node_generations AS known (node, incarnation, generation)
-    VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
-    ON CONFLICT (node) DO UPDATE
-        SET incarnation = excluded.incarnation, generation = greatest(known.generation + 1, excluded.generation)
+    VALUES ($1, $2, nextval('generations'))
+    ON CONFLICT (node) DO UPDATE SET incarnation = excluded.incarnation, generation = nextval('generations')
         WHERE known.incarnation <> excluded.incarnation
     RETURNING generation";
+
+/// The sequence never comes as far as the time by itself: nobody restarts a node each millisecond.
+pub(crate) const BEGIN_EPOCH: &str = "SELECT setval('generations',
+    greatest(nextval('generations'), (extract(epoch FROM clock_timestamp()) * 1000)::bigint))";
 
 /// Generations on PostgreSQL.
 pub struct PostgresGenerations {

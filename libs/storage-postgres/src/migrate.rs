@@ -12,6 +12,7 @@ use storage::{Deadline, StoreError};
 
 use crate::ask::{query_one, within};
 use crate::error::OpenError;
+use crate::generations::BEGIN_EPOCH;
 use crate::pool::PostgresPool;
 use crate::sql;
 
@@ -131,6 +132,7 @@ pub async fn new_epoch(pool: &PostgresPool) -> Result<u64, OpenError> {
         RETURNING epoch";
     let epoch: i64 = within(deadline, transaction.query_one(raise, &[])).await?.get(0);
     // Every node of Redis gets a generation that no key carries.
+    within(deadline, transaction.execute(BEGIN_EPOCH, &[])).await?;
     within(deadline, transaction.execute("DELETE FROM node_generations", &[])).await?;
     within(deadline, transaction.commit()).await?;
     Ok(sql::number(epoch))

@@ -1,4 +1,4 @@
-//! The contracts of tweets, pages, counts and delivery records, on PostgreSQL; and that of the event log, over nothing but
+//! The contracts of tweets, pages, counts, delivery records and generations, on PostgreSQL; and that of the event log, over nothing but
 //! the outbox, which tests the outbox.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use model::Clock as _;
 use model::{Event, ManualClock, Position, SystemClock, TweetId};
-use storage::{Backlog, Deadline, DeliveryStore, EventLog, Outbox, Receipt, Received, StoreError};
-use storage_postgres::{PostgresDeliveries, PostgresTweets, TweetOptions};
-use storage_testsuite::{DeliveryBackend, TweetBackend, TweetPorts};
+use storage::{Backlog, Deadline, DeliveryStore, EventLog, Generations, Outbox, Receipt, Received, StoreError};
+use storage_postgres::{PostgresDeliveries, PostgresGenerations, PostgresTweets, TweetOptions};
+use storage_testsuite::{DeliveryBackend, GenerationsBackend, TweetBackend, TweetPorts};
 use support::TestDatabase;
 use tokio::sync::Mutex;
 
@@ -51,6 +51,12 @@ impl TweetBackend for Backend {
 impl DeliveryBackend for Backend {
     async fn open(&self) -> Arc<dyn DeliveryStore> {
         Arc::new(PostgresDeliveries::new(self.database.pool().await))
+    }
+}
+
+impl GenerationsBackend for Backend {
+    async fn open(&self) -> Arc<dyn Generations> {
+        Arc::new(PostgresGenerations::new(self.database.pool().await))
     }
 }
 
@@ -136,4 +142,8 @@ mod event_log {
 
 mod deliveries {
     storage_testsuite::delivery_store_contract!(super::fresh);
+}
+
+mod generations {
+    storage_testsuite::generations_contract!(super::fresh);
 }

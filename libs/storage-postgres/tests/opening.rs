@@ -8,8 +8,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use storage::Deadline;
-use storage_postgres::{OpenError, PostgresOptions, PostgresPool, check_schema, epoch, migrate, needed, new_epoch};
+use storage::{Deadline, Generations};
+use storage_postgres::{
+    OpenError, PostgresGenerations, PostgresOptions, PostgresPool, check_schema, epoch, migrate, needed, new_epoch,
+};
 use support::TestDatabase;
 
 fn deadline() -> Deadline {
@@ -148,4 +150,18 @@ async fn a_new_epoch_is_none_that_there_ever_was() {
     let third = new_epoch(&pool).await.unwrap();
     assert!(first < second && second < third);
     assert_eq!(epoch(&pool, deadline()).await.unwrap(), third);
+}
+
+#[tokio::test]
+async fn a_new_epoch_gives_nodes_numbers_that_there_never_were() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let pool = database.pool().await;
+    let generations = PostgresGenerations::new(pool.clone());
+    let before = generations.current("node", "life", deadline()).await.unwrap();
+    // As after a restore: whatever was given out since the backup is forgotten.
+    let restore = "SELECT setval('generations', 1)";
+    database.client().await.batch_execute(restore).await.unwrap();
+    new_epoch(&pool).await.unwrap();
+    assert!(generations.current("node", "life", deadline()).await.unwrap() > before);
 }

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod delivery;
 pub mod event_log;
+pub mod generations;
 pub mod graph;
 pub mod page;
 mod support;
@@ -15,6 +16,7 @@ pub mod tweet_counts;
 
 pub use cache::CacheBackend;
 pub use delivery::DeliveryBackend;
+pub use generations::GenerationsBackend;
 pub use graph::GraphBackend;
 pub use support::{TweetBackend, TweetPorts};
 pub use timeline::TimelineBackend;
