@@ -14,6 +14,7 @@ mod event;
 mod graph;
 mod ids;
 mod snowflake;
+mod text;
 mod tweet;
 mod user;
 
@@ -26,5 +27,6 @@ pub use event::{AuthorTweets, EVENT_FORMAT, Event, EventBody, TraceContext};
 pub use graph::{Coverage, EdgeKind, Followee, GraphChange, GraphChangeKind, ReaderView};
 pub use ids::{ActorVersion, BuildId, Epoch, Generation, ParseIdError, Position, TweetId, UserId};
 pub use snowflake::{ClockWentBack, EPOCH_MS, Snowflake, WorkerId, WorkerIdOutOfRange};
+pub use text::is_blank;
 pub use tweet::{Author, Tweet};
 pub use user::{DisplayName, Handle, InvalidDisplayName, InvalidHandle, Session, User};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::UserId;
+use crate::{UserId, is_blank};
 
 /// The text is no handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +47,10 @@ impl fmt::Display for Handle {
 
 /// The text is no display name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a display name is 1 to 50 characters, not all of them blank, none a control character")]
+#[error(
+    "a display name is 1 to 50 characters, of which one can be seen and none is a control character or turns the direction \
+     of what follows"
+)]
 pub struct InvalidDisplayName;
 
 /// A display name: 1 to 50 characters.
@@ -72,13 +75,19 @@ impl FromStr for DisplayName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let length = text.chars().count();
-        let printable = !text.trim().is_empty() && !text.chars().any(char::is_control);
-        if printable && (1..=50).contains(&length) {
+        let allowed = !text.chars().any(|char| char.is_control() || turns_direction(char));
+        if allowed && !is_blank(text) && (1..=50).contains(&length) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidDisplayName)
         }
     }
+}
+
+/// Embeddings, overrides and isolates: a name that leaves one open turns the text behind it around, and one with an
+/// override reads as another name. No script needs them in a name.
+fn turns_direction(char: char) -> bool {
+    matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An account as others see it.
@@ -131,7 +140,19 @@ mod tests {
     #[test]
     fn display_names() {
         assert!("é".repeat(50).parse::<DisplayName>().is_ok());
-        for bad in ["", "   ", "a\nb", &"x".repeat(51)] {
+        for good in ["\u{5D0}\u{200F}!", "\u{1F469}\u{200D}\u{1F680}", "\u{200B}a"] {
+            assert!(good.parse::<DisplayName>().is_ok(), "{good:?}");
+        }
+        for bad in [
+            "",
+            "   ",
+            "a\nb",
+            &"x".repeat(51),
+            "\u{3164}",
+            "\u{200B}\u{3000}",
+            "a\u{202E}b",
+            "\u{2066}a\u{2069}",
+        ] {
             assert!(bad.parse::<DisplayName>().is_err(), "{bad:?}");
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The length is counted as the field does, by [twitter-text](https://github.com/twitter/twitter-text) configuration 3:
 //! at most 280 units, where Latin and most European characters count one, all others (and each emoji, however many code
-//! points it takes) two, and a URL 23 whatever its length. The text is counted in NFC and stored as it was sent.
+//! points it takes) two, and a URL 23 whatever its length. The text is counted in NFC and stored as it was sent,
+//! but for line ends: CR LF, which forms and some systems send, becomes a newline.
 //!
 //! The count is our own: the parser of the `twitter-text` crate takes time exponential in the text on some texts
 //! (`http://a.com/((((…` of 250 bytes is enough to keep it busy for good), and panics on others.
@@ -13,6 +14,7 @@ mod link;
 use std::str::FromStr;
 
 use length::weighted_length;
+use model::is_blank;
 
 /// Units at most.
 const MAX_LENGTH: usize = 280;
@@ -24,7 +26,7 @@ const MAX_BYTES: usize = 8 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
     /// Nothing to see.
-    #[error("The text is empty or blank: write something.")]
+    #[error("The text is empty, or nothing of it can be seen: write something.")]
     Blank,
     /// Too long.
     #[error(
@@ -38,7 +40,9 @@ pub enum InvalidText {
     #[error("The text has more than 8192 bytes: shorten it.")]
     TooManyBytes,
     /// A control character, a direction override or a noncharacter.
-    #[error("The text contains U+{code:04X}, which is not allowed; of the control characters only newlines are.")]
+    #[error(
+        "The text contains U+{code:04X}, which is not allowed; of the control characters only newlines (LF or CR LF) are."
+    )]
     Forbidden {
         /// Its code point.
         code: u32,
@@ -50,7 +54,7 @@ pub enum InvalidText {
 pub struct TweetText(String);
 
 impl TweetText {
-    /// The text, as it was sent.
+    /// The text, its lines ended by newlines alone.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -63,26 +67,27 @@ impl FromStr for TweetText {
         if text.len() > MAX_BYTES {
             return Err(InvalidText::TooManyBytes);
         }
+        let text = text.replace("\r\n", "\n");
         if let Some(forbidden) = text.chars().find(|char| is_forbidden(*char)) {
             return Err(InvalidText::Forbidden {
                 code: u32::from(forbidden),
             });
         }
-        if text.trim().is_empty() {
+        if is_blank(&text) {
             return Err(InvalidText::Blank);
         }
-        let length = weighted_length(text);
+        let length = weighted_length(&text);
         if length > MAX_LENGTH {
             return Err(InvalidText::TooLong { length });
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text))
     }
 }
 
 /// Control characters but for newlines, and what twitter-text calls invalid: the byte order marks, the special U+FFFF and
 /// the direction overrides, by which a text can be made to read as what it is not.
 fn is_forbidden(char: char) -> bool {
-    let control = char.is_control() && !matches!(char, '\n' | '\r');
+    let control = char.is_control() && char != '\n';
     control || matches!(char, '\u{FFFE}' | '\u{FEFF}' | '\u{FFFF}' | '\u{202A}'..='\u{202E}')
 }
 
@@ -120,6 +125,7 @@ mod tests {
     fn what_is_refused_says_why() {
         assert_eq!(check(""), Err(InvalidText::Blank));
         assert_eq!(check(" \n\u{3000}"), Err(InvalidText::Blank));
+        assert_eq!(check("\u{200B}\u{3164}\r\n"), Err(InvalidText::Blank));
         assert_eq!(check("a\tb"), Err(InvalidText::Forbidden { code: 9 }));
         assert_eq!(check("a\0b"), Err(InvalidText::Forbidden { code: 0 }));
         assert_eq!(check("a\u{202E}b"), Err(InvalidText::Forbidden { code: 0x202E }));
@@ -127,7 +133,15 @@ mod tests {
             check(&format!("a{}", "\u{301}".repeat(5000))),
             Err(InvalidText::TooManyBytes)
         );
-        assert_eq!(check("two\nlines\r\nthree"), Ok(()));
+        for alone in ["a\rb", "a\r", "a\r\r\nb", "a\n\rb"] {
+            assert_eq!(check(alone), Err(InvalidText::Forbidden { code: 0xD }), "{alone:?}");
+        }
+    }
+
+    #[test]
+    fn lines_end_with_newlines() {
+        let text: TweetText = "two\nlines\r\nthree\r\n".parse().unwrap();
+        assert_eq!(text.into_string(), "two\nlines\nthree\n");
     }
 
     #[test]

@@ -60,6 +60,8 @@ async fn a_text_is_measured_as_the_field_measures() {
         "日".repeat(141),
         "bell\u{7}".to_owned(),
         "nul\0".to_owned(),
+        "carriage\rreturn".to_owned(),
+        "\u{200B}\u{3164} \u{3000}\u{2800}".to_owned(),
         "delete\u{7f}".to_owned(),
         combining,
     ] {
@@ -69,6 +71,14 @@ async fn a_text_is_measured_as_the_field_measures() {
         refused(answer, 422, "invalid-text");
     }
     assert_eq!(app.home_texts(&ada).await.len(), 5, "what was refused was not posted");
+}
+
+#[tokio::test]
+async fn lines_are_ended_by_newlines() {
+    let app = App::start().await;
+    let ada = app.account("ada").await;
+    assert_eq!(app.tweet(&ada, "two\r\nlines").await.text, "two\nlines");
+    assert_eq!(app.home_texts(&ada).await, ["two\nlines"]);
 }
 
 #[tokio::test]

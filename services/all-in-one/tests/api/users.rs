@@ -80,6 +80,18 @@ async fn bad_accounts_are_refused_and_not_made() {
             json!({"handle": "fine", "password": PASSWORD, "display_name": "x".repeat(51)}),
             "invalid-display-name",
         ),
+        (
+            json!({"handle": "fine", "password": PASSWORD, "display_name": "\u{3164}\u{200B} "}),
+            "invalid-display-name",
+        ),
+        (
+            json!({"handle": "fine", "password": PASSWORD, "display_name": "a\u{202E}b"}),
+            "invalid-display-name",
+        ),
+        (
+            json!({"handle": "fine", "password": PASSWORD, "display_name": "\u{2066}ab"}),
+            "invalid-display-name",
+        ),
         (json!({"handle": "fine"}), "invalid-body"),
         (json!({"password": PASSWORD}), "invalid-body"),
         (json!({"handle": 7, "password": PASSWORD}), "invalid-body"),

@@ -19,7 +19,8 @@ pub(super) struct PostUserBody {
     /// 1 to 15 of `A-Za-z0-9_`, unique without regard to case.
     #[schema(example = "ada")]
     handle: String,
-    /// 1 to 50 characters; the handle when absent.
+    /// 1 to 50 characters, not all of them invisible, none a control character or one that turns the direction of what
+    /// follows (U+202A to U+202E, U+2066 to U+2069); the handle when absent.
     display_name: Option<String>,
     /// 8 to 128 characters.
     password: String,
@@ -72,7 +73,8 @@ pub(super) async fn post_user(
         Some(name) => name.parse().map_err(|_| {
             Problem::new(
                 &problems::INVALID_DISPLAY_NAME,
-                "A display name is 1 to 50 characters, not all of them blank, none a control character.",
+                "A display name is 1 to 50 characters; one of them must be seen, and none may be a control character or \
+                 turn the direction of what follows (U+202A to U+202E, U+2066 to U+2069).",
             )
         })?,
     };

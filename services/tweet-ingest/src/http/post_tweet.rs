@@ -17,7 +17,8 @@ use crate::{InvalidText, TweetText};
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTweet)]
 pub(super) struct PostTweetBody {
-    /// 1 to 280 as twitter-text counts, at most 8 KiB; newlines are fine, other control characters are not.
+    /// 1 to 280 as twitter-text counts, at most 8 KiB, not all of it invisible; newlines are fine (CR LF becomes one), other
+    /// control characters are not.
     #[schema(example = "Hello, world")]
     text: String,
     /// The tweet that it replies to.
