@@ -6,6 +6,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use model::{TweetId, UserId};
+
 use crate::{Problem, problems};
 
 const VERSION: u8 = 1;
@@ -25,12 +27,32 @@ pub fn encode(kind: u8, payload: &[u8]) -> String {
 
 /// The payload of a cursor of this kind.
 pub fn decode(kind: u8, text: &str) -> Result<Vec<u8>, Problem> {
-    payload(kind, text).ok_or_else(|| {
-        Problem::new(
-            &problems::INVALID_CURSOR,
-            "Send a cursor exactly as an answer of this same list gave it, or none to begin at the top.",
-        )
-    })
+    payload(kind, text).ok_or_else(invalid)
+}
+
+/// What a cursor is refused with.
+pub fn invalid() -> Problem {
+    Problem::new(
+        &problems::INVALID_CURSOR,
+        "Send a cursor exactly as an answer of this same list gave it, or none to begin at the top.",
+    )
+}
+
+/// Encodes a position, which is an id, in the list of this kind that is `owner`'s, such as its followers.
+pub fn encode_of(kind: u8, owner: UserId, position: u64) -> String {
+    let [owner, position] = [owner.get(), position].map(u64::to_be_bytes);
+    encode(kind, &[owner, position].concat())
+}
+
+/// The position of a cursor of this very list.
+pub fn decode_of(kind: u8, owner: UserId, text: &str) -> Result<u64, Problem> {
+    let payload = decode(kind, text)?;
+    let position = payload.strip_prefix(&owner.get().to_be_bytes());
+    position
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u64::from_be_bytes)
+        .filter(|id| *id <= TweetId::MAX.get())
+        .ok_or_else(invalid)
 }
 
 fn payload(kind: u8, text: &str) -> Option<Vec<u8>> {
@@ -75,8 +97,17 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(text in ".*") {
+        fn a_list_takes_its_own_cursors_alone(owner in 0..9_u64, other in 0..9_u64, position in 0..=TweetId::MAX.get()) {
+            let text = encode_of(1, UserId::new(owner), position);
+            prop_assert_eq!(decode_of(1, UserId::new(owner), &text).unwrap(), position);
+            prop_assert!(decode_of(2, UserId::new(owner), &text).is_err());
+            prop_assert_eq!(decode_of(1, UserId::new(other), &text).is_ok(), owner == other);
+        }
+
+        #[test]
+        fn nothing_panics(text in ".*", payload: Vec<u8>) {
             let _ = decode(1, &text);
+            let _ = decode_of(1, UserId::new(0), &encode(1, &payload));
         }
     }
 

@@ -1,11 +1,10 @@
 //! Cursors: positions in a scroll, and marks that tell what had been visible.
 
-use http_kit::{Problem, cursor, problems};
+use http_kit::{Problem, cursor};
 use model::TweetId;
 
 const HOME_POSITION: u8 = 1;
 const HOME_MARK: u8 = 2;
-const USER_POSITION: u8 = 3;
 
 /// What was visible to a reader at some moment: everything visible below `settled`, and of the ids from there on just
 /// `seen`. Nothing can arrive late below `settled`; what arrives above it is told from what was there by `seen`.
@@ -32,7 +31,9 @@ impl Mark {
     pub(crate) fn decode(text: &str) -> Result<Self, Problem> {
         let payload = cursor::decode(HOME_MARK, text)?;
         let mut rest = payload.as_slice();
-        Self::read(&mut rest).filter(|_| rest.is_empty()).ok_or_else(unreadable)
+        Self::read(&mut rest)
+            .filter(|_| rest.is_empty())
+            .ok_or_else(cursor::invalid)
     }
 
     fn write(&self, payload: &mut Vec<u8>) {
@@ -87,30 +88,8 @@ impl HomeCursor {
                 mark: Mark::read(rest)?,
             })
         };
-        read(&mut rest).filter(|_| rest.is_empty()).ok_or_else(unreadable)
+        read(&mut rest).filter(|_| rest.is_empty()).ok_or_else(cursor::invalid)
     }
-}
-
-/// Where a scroll through a user timeline goes on.
-pub(crate) fn encode_user_position(below: TweetId) -> String {
-    cursor::encode(USER_POSITION, &below.get().to_be_bytes())
-}
-
-/// The inverse of [`encode_user_position`].
-pub(crate) fn decode_user_position(text: &str) -> Result<TweetId, Problem> {
-    let payload = cursor::decode(USER_POSITION, text)?;
-    let bytes = payload.try_into().map_err(|_| unreadable())?;
-    Some(u64::from_be_bytes(bytes))
-        .filter(|id| *id <= TweetId::MAX.get())
-        .map(TweetId::new)
-        .ok_or_else(unreadable)
-}
-
-fn unreadable() -> Problem {
-    Problem::new(
-        &problems::INVALID_CURSOR,
-        "the cursor is not one that this endpoint gave out; start again without it",
-    )
 }
 
 fn read_id(rest: &mut &[u8]) -> Option<TweetId> {
@@ -169,22 +148,18 @@ mod tests {
             prop_assert_eq!(&Mark::decode(&mark.encode()).unwrap(), &mark);
             let cursor = HomeCursor { below: TweetId::new(below), mark };
             prop_assert_eq!(HomeCursor::decode(&cursor.encode()).unwrap(), cursor);
-            let user = encode_user_position(TweetId::new(below));
-            prop_assert_eq!(decode_user_position(&user).unwrap().get(), below);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in ".{0,200}") {
             let _ = Mark::decode(&text);
             let _ = HomeCursor::decode(&text);
-            let _ = decode_user_position(&text);
         }
 
         #[test]
         fn no_payload_makes_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = Mark::decode(&cursor::encode(HOME_MARK, &payload));
             let _ = HomeCursor::decode(&cursor::encode(HOME_POSITION, &payload));
-            let _ = decode_user_position(&cursor::encode(USER_POSITION, &payload));
         }
     }
 
@@ -195,7 +170,6 @@ mod tests {
             seen: vec![TweetId::new(10)],
         };
         assert!(HomeCursor::decode(&mark.encode()).is_err());
-        assert!(decode_user_position(&mark.encode()).is_err());
         assert!(mark.covers(TweetId::new(8)) && mark.covers(TweetId::new(10)) && !mark.covers(TweetId::new(9)));
     }
 }

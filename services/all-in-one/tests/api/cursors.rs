@@ -74,7 +74,9 @@ async fn a_cursor_of_another_list_is_refused() {
     let app = App::start().await;
     let ada = ada_with_two_of_everything(&app).await;
     let cursors = cursors(&app, &ada).await;
-    let (home, mark, mine, followers) = (&cursors[0], &cursors[1], &cursors[2], &cursors[3]);
+    let [home, mark, mine, followers, following] = cursors.as_slice() else {
+        panic!("one of each")
+    };
     for (into, from) in [
         (home, mark),
         (mark, home),
@@ -82,9 +84,23 @@ async fn a_cursor_of_another_list_is_refused() {
         (mine, mark),
         (mine, followers),
         (followers, mine),
+        (followers, following),
+        (following, followers),
     ] {
         let path = format!("{}?{}={}", into.0, into.1, from.2);
         refused(app.get(&path, Some(&ada.token)).await, 400, "invalid-cursor");
+    }
+    let eve = app.account("eve").await.id;
+    for (path, cursor) in [
+        (format!("/v1/timelines/users/{eve}"), &mine.2),
+        (format!("/v1/users/{eve}/followers"), &followers.2),
+        (format!("/v1/users/{eve}/following"), &following.2),
+    ] {
+        refused(
+            app.get(&format!("{path}?cursor={cursor}"), None).await,
+            400,
+            "invalid-cursor",
+        );
     }
 }
 

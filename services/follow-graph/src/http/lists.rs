@@ -1,7 +1,7 @@
 //! `GET /v1/users/{id}/followers`, `GET /v1/users/{id}/following`
 
 use actix_web::{HttpResponse, web};
-use http_kit::{PageQuery, PathId, Problem, QueryParams, RequestDeadline, Viewer, cursor, problems};
+use http_kit::{PageQuery, PathId, Problem, QueryParams, RequestDeadline, Viewer, cursor};
 use model::UserId;
 use serde::Serialize;
 use storage::{Deadline, EdgeDirection, FollowGraph};
@@ -11,7 +11,13 @@ use super::body::UserBody;
 use super::no_such_user;
 use crate::service::FollowGraphService;
 
-const USERS_POSITION: u8 = 4;
+/// What keeps cursors of one list from being used in another.
+fn kind(direction: EdgeDirection) -> u8 {
+    match direction {
+        EdgeDirection::Followers => 4,
+        EdgeDirection::Following => 5,
+    }
+}
 
 /// A page of accounts.
 #[derive(Serialize, ToSchema)]
@@ -71,7 +77,11 @@ async fn list(
     deadline: Deadline,
 ) -> Result<HttpResponse, Problem> {
     let limit = query.limit()?;
-    let after = query.cursor.as_deref().map(decode).transpose()?;
+    let after = query.cursor.as_deref();
+    let after = after
+        .map(|text| cursor::decode_of(kind(direction), user, text))
+        .transpose()?
+        .map(UserId::new);
     if service.users(&[user], deadline).await?.pop().flatten().is_none() {
         return Err(no_such_user());
     }
@@ -80,17 +90,6 @@ async fn list(
         users: page.users.into_iter().map(UserBody::from).collect(),
         next_cursor: page
             .next_after
-            .map(|after| cursor::encode(USERS_POSITION, &after.get().to_be_bytes())),
+            .map(|after| cursor::encode_of(kind(direction), user, after.get())),
     }))
-}
-
-fn decode(text: &str) -> Result<UserId, Problem> {
-    let payload = cursor::decode(USERS_POSITION, text)?;
-    let bytes: [u8; 8] = payload.try_into().map_err(|_| {
-        Problem::new(
-            &problems::INVALID_CURSOR,
-            "the cursor is not one that this endpoint gave out; start again without it",
-        )
-    })?;
-    Ok(UserId::new(u64::from_be_bytes(bytes) & (u64::MAX >> 1)))
 }

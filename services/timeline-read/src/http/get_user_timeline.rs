@@ -1,14 +1,15 @@
 //! `GET /v1/timelines/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use http_kit::{PageQuery, PathId, Problem, QueryParams, RequestDeadline, TweetBody, Viewer};
+use http_kit::{PageQuery, PathId, Problem, QueryParams, RequestDeadline, TweetBody, Viewer, cursor};
 use model::{TweetId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{close_page, open_page, put_cursor};
-use crate::mark::{decode_user_position, encode_user_position};
 use crate::service::TimelineRead;
+
+const USER_POSITION: u8 = 3;
 
 /// A page of a user timeline.
 #[derive(Serialize, ToSchema)]
@@ -43,11 +44,15 @@ pub(super) async fn get_user_timeline(
         .0
         .cursor
         .as_deref()
-        .map_or(Ok(TweetId::MAX), decode_user_position)?;
+        .map(|text| cursor::decode_of(USER_POSITION, author.0, text))
+        .transpose()?
+        .map_or(TweetId::MAX, TweetId::new);
     let page = service
         .user_timeline(author.0, viewer.id(), below, limit, deadline.0)
         .await?;
-    let next = page.next_below.map(encode_user_position);
+    let next = page
+        .next_below
+        .map(|below| cursor::encode_of(USER_POSITION, author.0, below.get()));
     let mut body = open_page(&page.tweets, 80);
     put_cursor(&mut body, "next_cursor", next.as_deref());
     Ok(HttpResponse::Ok()
