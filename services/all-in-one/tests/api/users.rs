@@ -133,6 +133,10 @@ async fn who_is_not_there_is_404_and_what_is_no_id_400() {
             "no-such-user",
         );
     }
+    for bad in ["a-b", "sixteen_letters_", "%C3%A9", "%20", "%FF"] {
+        let path = format!("/v1/users/by-handle/{bad}");
+        refused(app.get(&path, None).await, 400, "invalid-path");
+    }
     for bad in ["0", "-1", "01", "x", "9223372036854775808"] {
         refused(app.get(&format!("/v1/users/{bad}"), None).await, 400, "invalid-path");
         refused(

@@ -1,7 +1,7 @@
 //! `GET /v1/users/{id}`, `GET /v1/users/by-handle/{handle}`
 
 use actix_web::{HttpResponse, web};
-use http_kit::{PathId, Problem, RequestDeadline, Viewer};
+use http_kit::{PathId, Problem, RequestDeadline, Viewer, problems};
 use model::{Handle, UserId};
 use storage::FollowGraph;
 
@@ -34,13 +34,13 @@ pub(super) async fn get_user(
     Ok(HttpResponse::Ok().json(UserBody::from(user)))
 }
 
-/// The account with a handle, without regard to case. What can't be a handle is nobody's.
+/// The account with a handle, without regard to case.
 #[utoipa::path(
     get,
     path = "/v1/users/by-handle/{handle}",
     operation_id = "getUserByHandle",
     tag = "users",
-    params(("handle" = String, Path, description = "The handle")),
+    params(("handle" = String, Path, description = "1 to 15 of `A-Za-z0-9_`")),
     responses((status = 200, body = UserBody)),
     security((), ("bearerAuth" = []))
 )]
@@ -50,7 +50,12 @@ pub(super) async fn get_user_by_handle(
     handle: web::Path<String>,
     deadline: RequestDeadline,
 ) -> Result<HttpResponse, Problem> {
-    let handle: Handle = handle.parse().map_err(|_| no_such_user())?;
+    let handle: Handle = handle.parse().map_err(|_| {
+        Problem::new(
+            &problems::INVALID_PATH,
+            "A handle is 1 to 15 of the characters A-Z, a-z, 0-9 and _.",
+        )
+    })?;
     let user = service
         .ports
         .store
