@@ -65,7 +65,8 @@ async fn until_done(
 /// One attempt at a batch. Every step may be repeated: pushes are idempotent, records are kept once.
 async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), StoreError> {
     let ports = &fan_out.ports;
-    let accepted = accepted(received);
+    let received = understood(received);
+    let accepted = accepted(&received);
     let ids: Vec<TweetId> = accepted.iter().map(|(tweet, _, _)| *tweet).collect();
     let known = ports.deliveries.get(&ids, fan_out.deadline()).await?;
     let rules = ports.graph.delivery_rules(fan_out.deadline()).await?;
@@ -104,19 +105,27 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
     ports.log.acknowledge(&done).await
 }
 
-/// The tweets to deliver. Deletes need nothing; what this build does not understand is set aside.
-fn accepted(received: &[Received]) -> Vec<(TweetId, UserId, Receipt)> {
-    let mut accepted = Vec::with_capacity(received.len());
-    for Received { receipt, event } in received {
-        match event.body {
-            _ if event.format != EVENT_FORMAT => {
-                tracing::error!(position = %event.position, format = event.format, "an event of an unknown format is set aside");
-            }
-            EventBody::TweetAccepted { tweet, author, .. } => accepted.push((tweet, author, *receipt)),
-            EventBody::TweetDeleted { .. } => {}
+/// What this build knows the format of. The rest is not acknowledged: it stays in the log for a build that does. (The streams
+/// set it aside before it comes here.)
+fn understood(received: &[Received]) -> Vec<&Received> {
+    let is_understood = |received: &&Received| {
+        let event = &received.event;
+        let is_understood = event.format == EVENT_FORMAT;
+        if !is_understood {
+            tracing::error!(position = %event.position, format = event.format, "an event of an unknown format is left in the log");
         }
-    }
-    accepted
+        is_understood
+    };
+    received.iter().filter(is_understood).collect()
+}
+
+/// The tweets to deliver. Deletes need nothing.
+fn accepted(received: &[&Received]) -> Vec<(TweetId, UserId, Receipt)> {
+    let delivered = |received: &&Received| match received.event.body {
+        EventBody::TweetAccepted { tweet, author } => Some((tweet, author, received.receipt)),
+        EventBody::TweetDeleted { .. } => None,
+    };
+    received.iter().filter_map(delivered).collect()
 }
 
 /// Records tweets that readers pull; then looks at the rules once more, and pushes those that are to be pushed by now.
@@ -290,5 +299,30 @@ impl Pause {
             () = tokio::time::sleep(jittered) => {}
         }
         self.next = (self.next * 2).min(self.longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Event, Position};
+
+    use super::*;
+
+    #[test]
+    fn an_event_of_another_format_is_neither_delivered_nor_acknowledged() {
+        let received = [EVENT_FORMAT, EVENT_FORMAT + 1].map(|format| Received {
+            receipt: Receipt(u64::from(format)),
+            event: Event {
+                position: Position(1),
+                format,
+                trace: None,
+                body: EventBody::TweetAccepted {
+                    tweet: TweetId::new(9),
+                    author: UserId::new(4),
+                },
+            },
+        });
+        assert_eq!(understood(&received), [&received[0]]);
+        assert_eq!(accepted(&understood(&received)).len(), 1);
     }
 }
