@@ -25,7 +25,7 @@ pub mod tweet_json;
 pub use auth::{Actor, Authenticator, IssuedToken, KeyError, TokenIssuer, VerifyingKeys, Viewer};
 pub use endpoint::Endpoint;
 pub use extract::{
-    BodyDigest, IdempotencyHeader, JsonBody, MAX_BODY_BYTES, PageQuery, PathId, QueryParams, RequestDeadline,
+    BodyDigest, IdempotencyHeader, JsonBody, MAX_BODY_BYTES, NoBody, PageQuery, PathId, QueryParams, RequestDeadline,
     RequestTimeout, page_limit, trace_context,
 };
 pub use health::{Admin, AdminToken, Readiness, internal_routes};

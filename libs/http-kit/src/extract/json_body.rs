@@ -6,6 +6,7 @@ use actix_web::{Error, FromRequest, HttpRequest};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use sha2::{Digest, Sha256};
@@ -35,6 +36,33 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
             let body = read(payload).await?;
             let value = parse(&body)?;
             Ok(Self(value, BodyDigest(Sha256::digest(&body).into())))
+        })
+    }
+}
+
+/// What an operation without a body takes: nothing, or an object without fields, which many clients send anyway. More than
+/// that asks for something that would not be done, so it is refused as in any other body.
+#[derive(Debug)]
+pub struct NoBody;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoFields {}
+
+impl FromRequest for NoBody {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let accepted = check_headers(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            let body = read(payload).await?;
+            if !body.is_empty() {
+                accepted?;
+                parse::<NoFields>(&body)?;
+            }
+            Ok(Self)
         })
     }
 }

@@ -8,7 +8,7 @@ mod query;
 mod request;
 
 pub use idempotency::IdempotencyHeader;
-pub use json_body::{BodyDigest, JsonBody, MAX_BODY_BYTES};
+pub use json_body::{BodyDigest, JsonBody, MAX_BODY_BYTES, NoBody};
 pub use page::{PageQuery, page_limit};
 pub use path_id::PathId;
 pub use query::QueryParams;

@@ -1,7 +1,7 @@
 //! What each extractor refuses.
 
 use actix_web::{HttpResponse, web};
-use http_kit::{Endpoint, IdempotencyHeader, JsonBody, PageQuery, PathId, Problem, QueryParams};
+use http_kit::{Endpoint, IdempotencyHeader, JsonBody, NoBody, PageQuery, PathId, Problem, QueryParams};
 use model::TweetId;
 use serde::Deserialize;
 use serde_json::json;
@@ -28,7 +28,30 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(Endpoint::new("/notes").post(echo))
         .service(Endpoint::new("/page").get(page))
         .service(Endpoint::new("/tweets/{id}").get(async |id: PathId<TweetId>| HttpResponse::Ok().json(id.0)))
+        .service(Endpoint::new("/nothing").delete(async |_: NoBody| HttpResponse::NoContent()))
         .service(Endpoint::new("/key").put(async |key: IdempotencyHeader| HttpResponse::Ok().json(key.0)));
+}
+
+#[actix_web::test]
+async fn what_takes_no_body_takes_no_fields() {
+    let service = TestService::start(routes);
+    let delete = async |body: &'static str, content_type: &str| {
+        let request = service.client.delete(service.url("/nothing"));
+        let request = request.header("content-type", content_type);
+        request.body(body).send().await.unwrap()
+    };
+    for (body, content_type) in [("", "text/plain"), ("{}", "application/json")] {
+        assert_eq!(delete(body, content_type).await.status(), 204, "{body}");
+    }
+    for (body, content_type, expected) in [
+        ("{\"notify\": true}", "application/json", (422, "invalid-body")),
+        ("null", "application/json", (422, "invalid-body")),
+        ("{", "application/json", (400, "malformed-json")),
+        ("{}", "text/plain", (415, "unsupported-media-type")),
+    ] {
+        let (status, slug) = problem(delete(body, content_type).await).await;
+        assert_eq!((status, &*slug), expected, "{body}");
+    }
 }
 
 #[actix_web::test]

@@ -2,6 +2,8 @@
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use serde_json::json;
+use test_support::Request;
 
 use crate::app::{Account, App, raw, raw_answer, refused};
 
@@ -69,6 +71,33 @@ async fn what_is_wrong_with_a_body_is_told_apart() {
         .await
         .expect(201)
         .unwrap();
+}
+
+#[tokio::test]
+async fn fields_for_what_takes_no_body_are_refused() {
+    let app = App::start().await;
+    let (ada, bob) = (app.account("ada").await, app.account("bob").await);
+    let tweet = app.tweet(&ada, "stays").await.id;
+    let edges = ["following", "muting", "blocking"].into_iter().flat_map(|kind| {
+        [Method::PUT, Method::DELETE].map(|method| (method, format!("/v1/users/me/{kind}/{}", bob.id)))
+    });
+    let others = [
+        (Method::DELETE, format!("/v1/tweets/{tweet}")),
+        (Method::DELETE, "/v1/sessions/current".to_owned()),
+        (Method::DELETE, "/v1/users/me".to_owned()),
+    ];
+    for (method, path) in edges.clone().chain(others) {
+        let request = Request::new(method, path).token(Some(&ada.token));
+        let answer = app.send(request.body(json!({"notify": true}))).await;
+        refused(answer, 422, "invalid-body");
+    }
+    assert_eq!(app.home_texts(&ada).await, ["stays"], "nothing of this was done");
+    let following = app.client.edge_list(ada.id, "following", 20).await.unwrap().unwrap();
+    assert_eq!(following, []);
+    for (method, path) in edges {
+        let request = Request::new(method, path).token(Some(&ada.token));
+        app.send(request.body(json!({}))).await.expect(204).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use http_kit::{Actor, IdempotencyHeader, JsonBody, Problem, RequestDeadline, problems};
+use http_kit::{Actor, IdempotencyHeader, JsonBody, NoBody, Problem, RequestDeadline, problems};
 use model::{DisplayName, Handle};
 use serde::Deserialize;
 use storage::{AccountError, CreateUserError, FollowGraph};
@@ -139,6 +139,7 @@ pub(super) async fn delete_me(
     actor: Actor,
     _idempotency: IdempotencyHeader,
     deadline: RequestDeadline,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     service
         .into_inner()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use http_kit::{Actor, BodyDigest, IdempotencyHeader, PathId, Problem, RequestDeadline, problems};
+use http_kit::{Actor, BodyDigest, IdempotencyHeader, NoBody, PathId, Problem, RequestDeadline, problems};
 use model::{EdgeKind, UserId};
 use storage::EdgeError;
 
@@ -31,6 +31,7 @@ macro_rules! edge_endpoints {
             target: PathId<UserId>,
             idempotency: IdempotencyHeader,
             deadline: RequestDeadline,
+            _body: NoBody,
         ) -> Result<HttpResponse, Problem> {
             let verb = if $present { "PUT" } else { "DELETE" };
             let operation = format!("{verb} /v1/users/me/{}/{}", $segment, target.0);

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use http_kit::time::Rfc3339;
-use http_kit::{Actor, IdempotencyHeader, JsonBody, Problem, RequestDeadline, problems};
+use http_kit::{Actor, IdempotencyHeader, JsonBody, NoBody, Problem, RequestDeadline, problems};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -71,6 +71,7 @@ pub(super) async fn delete_session(
     actor: Actor,
     _idempotency: IdempotencyHeader,
     deadline: RequestDeadline,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     service.into_inner().log_out(actor.session.clone(), deadline.0).await?;
     Ok(HttpResponse::NoContent().finish())

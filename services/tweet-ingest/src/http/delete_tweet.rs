@@ -1,7 +1,9 @@
 //! `DELETE /v1/tweets/{id}`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use http_kit::{Actor, BodyDigest, IdempotencyHeader, PathId, Problem, RequestDeadline, problems, trace_context};
+use http_kit::{
+    Actor, BodyDigest, IdempotencyHeader, NoBody, PathId, Problem, RequestDeadline, problems, trace_context,
+};
 use model::TweetId;
 use storage::{DeleteTweet, DeleteTweetError};
 
@@ -28,6 +30,7 @@ pub(super) async fn delete_tweet(
     idempotency: IdempotencyHeader,
     deadline: RequestDeadline,
     request: HttpRequest,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     let operation = format!("DELETE /v1/tweets/{}", id.0);
     let delete = DeleteTweet {
