@@ -47,7 +47,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let dir = population::data_folder()?;
     println!(
-        "making {} accounts with {} follows each",
+        "accounts to make: {}, follows of each: {}",
         options.accounts, options.followees
     );
     let parts = Parts::new(dir.path(), options).await?;

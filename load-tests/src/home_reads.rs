@@ -50,7 +50,7 @@ pub(crate) struct Options {
 /// Measures.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let dir = population::data_folder()?;
-    println!("making {} accounts and {} tweets", options.accounts, options.tweets);
+    println!("accounts to make: {}, tweets: {}", options.accounts, options.tweets);
     let graph = population::open_graph(dir.path())?;
     population::make_graph(&graph, options.accounts, options.followees).await?;
     let readers = population::accounts(&*graph, options.readers).await?;
@@ -129,7 +129,7 @@ async fn compare(rounds: usize, rookery: Load, no_op: Load) -> Result<()> {
     for _ in 0..rounds {
         let outcome = http_load::run(rookery.clone(), 200).await?;
         if outcome.refused > 0 {
-            bail!("{} reads were refused", outcome.refused);
+            bail!("reads refused: {}", outcome.refused);
         }
         reads.add(outcome.rate());
         nothing.add(http_load::run(no_op.clone(), 200).await?.rate());

@@ -116,7 +116,7 @@ async fn over_http(options: &Options) -> Result<Series> {
     for _ in 0..options.rounds {
         let outcome = http_load::run(load.clone(), 201).await?;
         if outcome.refused > 0 {
-            bail!("{} posts were refused", outcome.refused);
+            bail!("posts refused: {}", outcome.refused);
         }
         series.add(outcome.rate());
     }

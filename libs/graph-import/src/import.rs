@@ -8,7 +8,7 @@ use runtime::exit;
 use storage::ImportCounts;
 
 use crate::graph_file::{self, BadLines, GraphFileError, ParsedGraph};
-use crate::progress::Progress;
+use crate::progress::{Progress, counted};
 
 /// Where the edges go.
 pub trait ImportTarget {
@@ -40,7 +40,7 @@ pub enum ImportFailure<E: Error + 'static> {
     #[error(transparent)]
     Target(E),
     /// It ended early.
-    #[error("{source}. {done} of {edges} edges are imported; run the import again to finish it")]
+    #[error("{source}. Edges imported: {done} of {edges}; run the import again to finish it")]
     Stopped {
         /// Edges that are in the store.
         done: u64,
@@ -87,7 +87,12 @@ pub async fn import_graph<T: ImportTarget>(
     target.end().await.map_err(ImportFailure::Target)?;
     let ImportCounts { accounts, edges: new } = made;
     let (stood, seconds) = (edges - new, started.elapsed().as_secs_f64());
-    println!("{accounts} accounts made, {new} edges made, {stood} edges stood already, in {seconds:.1} s");
+    println!(
+        "{} made, {} made, {} stood already, in {seconds:.1} s",
+        counted(accounts, "account"),
+        counted(new, "edge"),
+        counted(stood, "edge")
+    );
     Ok(())
 }
 
@@ -102,7 +107,7 @@ fn report(bad: &BadLines) {
         eprintln!("line {number}: {what}");
     }
     if bad.untold() > 0 {
-        eprintln!("and {} more bad lines", bad.untold());
+        eprintln!("and {}", counted(bad.untold(), "more bad line"));
     }
 }
 
@@ -110,7 +115,7 @@ async fn take_over<T: ImportTarget>(
     target: &mut T,
     graph: ParsedGraph,
 ) -> Result<ImportCounts, ImportFailure<T::Error>> {
-    let mut progress = Progress::edges("importing", graph.edges);
+    let mut progress = Progress::edges("importing edges", graph.edges);
     let (mut made, mut done) = (ImportCounts::default(), 0);
     for batch in graph.batches {
         let edges_of_batch = batch.len() as u64;

@@ -24,7 +24,7 @@ impl Progress {
         Self::new(
             what,
             total,
-            "{msg} [{bar:30}] {human_pos} of {human_len} edges, {per_sec}, {eta} left",
+            "{msg} [{bar:30}] {human_pos} of {human_len}, {per_sec}, {eta} left",
         )
     }
 
@@ -57,6 +57,12 @@ impl Drop for Progress {
     }
 }
 
+/// `1 edge`, `2 edges`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
 fn share(done: u64, total: u64) -> String {
     let percent = done.saturating_mul(100) / total.max(1);
     format!("{done} of {total} ({percent} %)")
@@ -65,6 +71,13 @@ fn share(done: u64, total: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(0, "edge"), "0 edges");
+        assert_eq!(counted(1, "edge"), "1 edge");
+        assert_eq!(counted(2, "edge"), "2 edges");
+    }
 
     #[test]
     fn a_share_of_nothing_is_no_division_by_zero() {

@@ -244,7 +244,7 @@ fn as_many<T>(questions: usize, answers: Vec<T>) -> Result<Vec<T>, StoreError> {
     }
     Err(StoreError::Corrupt {
         store: STORE,
-        what: format!("{} answers to {questions} questions", answers.len()),
+        what: format!("questions asked: {questions}, answers given: {}", answers.len()),
     })
 }
 

@@ -29,7 +29,7 @@ struct Arguments {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let transport = Arc::new(HttpTransport::new(arguments.url));
-    println!("making {} accounts", arguments.ledger.accounts);
+    println!("accounts to make: {}", arguments.ledger.accounts);
     let ledger = Ledger::prepare(transport, arguments.ledger).await?;
     let report = ledger.run(Duration::from_secs(arguments.seconds)).await?;
     println!("{report}");

@@ -44,7 +44,7 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Fail
         Action::Replay => replay(&log, &aside).await?,
     }
     println!(
-        "{} events are set aside",
+        "events set aside: {}",
         log.count_aside().await.map_err(Failure::with(exit::UNAVAILABLE))?
     );
     Ok(())
@@ -58,7 +58,7 @@ fn show(aside: &SetAside) {
         || format!("{:?}", aside.fields),
         |event| format!("the tweet {} of {}", event.body.tweet(), event.body.author()),
     );
-    println!("{name}: {reason:?} after {tries} tries: {what}");
+    println!("{name}: {reason:?}, tries: {tries}, {what}");
 }
 
 async fn replay(log: &RedisEventLog, aside: &[SetAside]) -> Result<(), Failure> {

@@ -28,10 +28,18 @@ pub(super) fn run(folder: &Folder, keep: bool) -> Result<ExitCode> {
     }
     if keep {
         forget_processes(folder)?;
-        println!("xtask: ended {} processes; {} is kept", running.len(), folder.text());
+        println!(
+            "xtask: ended the stack (processes: {}); {} is kept",
+            running.len(),
+            folder.text()
+        );
     } else {
         folder.remove()?;
-        println!("xtask: ended {} processes and removed {}", running.len(), folder.text());
+        println!(
+            "xtask: ended the stack (processes: {}) and removed {}",
+            running.len(),
+            folder.text()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

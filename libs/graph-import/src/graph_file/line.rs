@@ -1,5 +1,7 @@
 //! One line of a file of edges.
 
+use crate::progress::counted;
+
 /// The largest account number: its handle, `u` and the number, has at most 15 characters.
 pub const MAX_NUMBER: u64 = 99_999_999_999_999;
 
@@ -12,8 +14,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLine {
     /// It has too few fields, or too many.
-    #[error("two numbers are expected, {0} field(s) found")]
-    FieldCount(usize),
+    #[error("two numbers are expected, {} found", counted(*.0, "field"))]
+    FieldCount(u64),
     /// A field is something else than decimal digits.
     #[error("\"{0}\" is not a number")]
     NotANumber(String),
@@ -36,7 +38,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<(u64, u64)>, BadLine> {
     }
     let mut fields = fields(line);
     let (Some(first), Some(second), None) = (fields.next(), fields.next(), fields.next()) else {
-        return Err(BadLine::FieldCount(self::fields(line).count()));
+        return Err(BadLine::FieldCount(self::fields(line).count() as u64));
     };
     let edge = (number(first)?, number(second)?);
     if edge.0 == edge.1 {
@@ -93,9 +95,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (line, expected) in [
-            ("1", "two numbers are expected, 1 field(s) found"),
-            ("1 2 3", "two numbers are expected, 3 field(s) found"),
-            ("1,2", "two numbers are expected, 1 field(s) found"),
+            ("1", "two numbers are expected, 1 field found"),
+            ("1 2 3", "two numbers are expected, 3 fields found"),
+            ("1,2", "two numbers are expected, 1 field found"),
             ("1 -2", "\"-2\" is not a number"),
             ("1\u{a0}2 3", "\"1\u{a0}2\" is not a number"),
             ("a\u{7}b 3", "\"a\\u{7}b\" is not a number"),

@@ -40,12 +40,12 @@ fn all_forms_of_a_file_are_taken_over_running_and_stopped() {
 
     let said = import(&place, &tabs);
     assert!(
-        said.starts_with("1 accounts made, 1 edges made, 2 edges stood already, in "),
+        said.starts_with("1 account made, 1 edge made, 2 edges stood already, in "),
         "{said}"
     );
     let said = import(&place, &zipped);
     assert!(
-        said.starts_with("1 accounts made, 1 edges made, 1 edges stood already, in "),
+        said.starts_with("1 account made, 1 edge made, 1 edge stood already, in "),
         "{said}"
     );
     let said = import(&place, &zipped);
