@@ -355,6 +355,7 @@ const PLAN: Plan = Plan {
     seats: 6,
     rules_change: true,
     restarts: true,
+    holds: true,
 };
 
 async fn first_violation(system: impl Fn() -> FakeSystem, cases: u64) -> Option<(History, Violation)> {

@@ -17,6 +17,9 @@ pub struct Plan {
     pub rules_change: bool,
     /// Whether the system is restarted.
     pub restarts: bool,
+    /// Whether deliveries are held back, so that marks are taken while tweets are accepted and not delivered, and newer
+    /// tweets overtake older ones.
+    pub holds: bool,
 }
 
 /// The history of this seed: always the same for the same plan.
@@ -65,10 +68,23 @@ impl Generator {
                 }
             }
         }
+        if self.plan.holds {
+            steps.push(self.hold());
+        }
         steps
     }
 
+    fn hold(&mut self) -> Step {
+        let of = self.rng.random_range(0..=3);
+        Step::HoldDeliveries {
+            of: (0..of).map(|_| self.seat()).collect(),
+        }
+    }
+
     fn step(&mut self) -> Step {
+        if self.plan.holds && self.rng.random_bool(0.03) {
+            return self.hold();
+        }
         let dice = self.rng.random_range(0..100);
         if dice < self.churn {
             return self.change_of_graph();
@@ -129,7 +145,9 @@ impl Generator {
 
     fn read(&mut self) -> Step {
         let (reader, limit) = (self.seat(), self.limit());
-        match self.rng.random_range(0..100) {
+        // Late arrivals show in marks.
+        let from = if self.plan.holds { 55 } else { 0 };
+        match self.rng.random_range(from..100) {
             0..=24 => Step::ReadHome { reader, limit },
             25..=39 => {
                 let scroll = next(&mut self.scrolls);
@@ -241,6 +259,7 @@ mod tests {
             seats: 5,
             rules_change: true,
             restarts: true,
+            holds: true,
         };
         assert_eq!(generate(7, plan), generate(7, plan));
         assert_ne!(generate(7, plan).steps, generate(8, plan).steps);

@@ -142,6 +142,12 @@ pub enum Step {
     },
     /// Waits until everything is delivered; from then on every answer must be exact.
     Settle,
+    /// What these post is accepted and not delivered until the next such step, or until all must be delivered. Meanwhile
+    /// what others post overtakes it.
+    HoldDeliveries {
+        /// Who post; nobody ends it.
+        of: Vec<Seat>,
+    },
     /// Waits a little, so that what is under way gets on.
     Wait {
         /// How long.
@@ -205,6 +211,10 @@ impl fmt::Display for Step {
             ),
             Self::Restart(stop) => write!(f, "restart ({stop:?})"),
             Self::Settle => f.write_str("settle"),
+            Self::HoldDeliveries { of } => {
+                let of: Vec<String> = of.iter().map(Seat::to_string).collect();
+                write!(f, "hold back what is posted by [{}]", of.join(", "))
+            }
             Self::Wait { ms } => write!(f, "wait {ms} ms"),
             _ => self.fmt_read(f),
         }

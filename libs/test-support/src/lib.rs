@@ -32,7 +32,7 @@ mod fake;
 pub use client::{Client, PageQuery};
 pub use faults::{Distortion, FaultyTransport};
 pub use generate::{Plan, generate};
-pub use history::{History, Rules, Seat, Step, Stop};
+pub use history::{History, Label, Rules, Seat, Step, Stop};
 pub use oracle::Oracle;
 pub use process::{ProcessOptions, RookeryProcess};
 pub use runner::{Violation, run};

@@ -106,6 +106,8 @@ struct Runner<'a> {
     labels: BTreeMap<TweetId, Label>,
     scrolls: BTreeMap<Label, OpenScroll>,
     marks: BTreeMap<Label, HeldMark>,
+    /// Whose deliveries are held back.
+    held: Vec<Seat>,
 }
 
 impl<'a> Runner<'a> {
@@ -122,12 +124,18 @@ impl<'a> Runner<'a> {
             labels: BTreeMap::new(),
             scrolls: BTreeMap::new(),
             marks: BTreeMap::new(),
+            held: Vec::new(),
         }
     }
 
     async fn take(&mut self, step: &Step) -> Checked {
         match step {
             Step::Settle => self.settle().await,
+            Step::HoldDeliveries { of } => {
+                self.held = of.clone();
+                self.hold_deliveries();
+                Ok(())
+            }
             Step::Wait { ms } => {
                 tokio::time::sleep(std::time::Duration::from_millis(*ms)).await;
                 Ok(())
@@ -150,7 +158,9 @@ impl<'a> Runner<'a> {
         let (there, gone): (Vec<_>, Vec<_>) = undelivered
             .into_iter()
             .partition(|&tweet| self.oracle.tweet_visible(tweet, None));
+        self.system.hold_deliveries(&[]);
         self.system.settle(&there).await?;
+        self.hold_deliveries();
         self.knowledge.delivered(there.into_iter().chain(gone));
         for member in self.present() {
             let limit = 1 + self.oracle.tweets().len() % 10;
@@ -159,7 +169,14 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    fn hold_deliveries(&self) {
+        let members = self.held.iter().filter_map(|seat| self.members.get(seat));
+        let of: Vec<UserId> = members.map(|member| member.id).collect();
+        self.system.hold_deliveries(&of);
+    }
+
     async fn compare_all(&mut self) -> Checked {
+        self.held.clear();
         self.settle().await?;
         for (label, held) in std::mem::take(&mut self.marks) {
             self.marks.insert(label, held);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::TweetId;
+use model::{TweetId, UserId};
 use reqwest::Method;
 use serde_json::json;
 
@@ -25,6 +25,10 @@ pub trait System: Send + Sync {
 
     /// Stops it and starts it again on the same data.
     async fn restart(&self, stop: Stop) -> Result<(), ClientError>;
+
+    /// From now on what these post, and delete, is accepted and not delivered, and what others do is; an empty list
+    /// delivers all again. A system that cannot be held goes on delivering: its histories are right all the same.
+    fn hold_deliveries(&self, _of: &[UserId]) {}
 
     /// How long it may take until what somebody did (a block, a deletion) shows to somebody else. The history waits as
     /// long after each such step, and knows no leniency then.

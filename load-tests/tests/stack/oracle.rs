@@ -17,6 +17,7 @@ const PLAN: Plan = Plan {
     seats: 5,
     rules_change: false,
     restarts: false,
+    holds: false,
 };
 
 /// Windows far smaller than a timeline, and thresholds that a few follows cross.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bootstrap::{Listeners, Overdue, Process, Stage, Started, Wiring};
 use model::{Clock, SystemClock};
 use runtime::Settings;
-use storage::{Deadline, FollowGraph, GraphStore, StoreError, TimelineStats, TimelineStore};
+use storage::{Deadline, EventLog, FollowGraph, GraphStore, StoreError, TimelineStats, TimelineStore};
 
 use crate::banner::Banner;
 use crate::control;
@@ -23,16 +23,22 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 /// After everything else, and with that less than 30 s, after which platforms kill.
 const CLOSE_STORES: Duration = Duration::from_secs(5);
 
+/// Puts something between the event log and whoever consumes it.
+pub type ThroughLog = Box<dyn FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog> + Send>;
+
 /// What a start takes beside the settings.
 pub struct StartOptions {
     /// Time. Tests move it.
     pub clock: Arc<dyn Clock>,
+    /// What fan-out takes events from, made of the event log itself. Tests hold events back.
+    pub fan_out_log: ThroughLog,
 }
 
 impl Default for StartOptions {
     fn default() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            fan_out_log: Box::new(|log| log),
         }
     }
 }
@@ -52,14 +58,14 @@ pub struct RunningApp {
 
 /// Starts the system. When it returns, it serves.
 pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningApp, StartError> {
-    let clock = options.clock;
+    let StartOptions { clock, fan_out_log } = options;
     let data_dir = DataDir::lock(&settings.data_dir)?;
     let listeners = Listeners::bind(&settings)?;
     let first_run = !data_dir.has_key();
     let keys = Keys::load(&settings, &data_dir)?;
     let stores = open_stores(&data_dir, &settings, &clock).await?;
     warn_of_unfinished_imports(&stores).await?;
-    let services = Services::wire(&settings, &stores, &keys, Arc::clone(&clock)).await?;
+    let services = Services::wire(&settings, &stores, &keys, Arc::clone(&clock), fan_out_log).await?;
     let deadline = Deadline::after(START_WITHIN);
     let strategy = services.follow_graph.delivery_rules(deadline).await?.in_force.strategy;
     let (public_addr, internal_addr) = (listeners.public_addr(), listeners.internal_addr());

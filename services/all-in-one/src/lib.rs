@@ -24,5 +24,5 @@ mod operations;
 mod services;
 mod stores;
 
-pub use app::{RunningApp, StartOptions, start};
+pub use app::{RunningApp, StartOptions, ThroughLog, start};
 pub use error::StartError;

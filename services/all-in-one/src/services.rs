@@ -15,6 +15,7 @@ use timeline_read::{TimelineRead, TimelineReadSettings};
 use tokio_util::sync::CancellationToken;
 use tweet_ingest::TweetIngest;
 
+use crate::app::ThroughLog;
 use crate::error::StartError;
 use crate::keys::Keys;
 use crate::stores::Stores;
@@ -42,6 +43,7 @@ impl Services {
         stores: &Stores,
         keys: &Keys,
         clock: Arc<dyn Clock>,
+        fan_out_log: ThroughLog,
     ) -> Result<Self, StartError> {
         let timelines = MemoryTimelines::new(Arc::clone(&clock), timeline_options(settings));
         let cache = MemoryTweets::new(TWEET_CACHE_BYTES);
@@ -66,7 +68,7 @@ impl Services {
         });
         let fan_out = FanOut::new(
             fan_out::Ports {
-                log: stores.tweets.clone(),
+                log: fan_out_log(stores.tweets.clone()),
                 graph: follow_graph.clone(),
                 timelines: timelines.clone(),
                 deliveries: stores.deliveries.clone(),

@@ -3,14 +3,16 @@
 //! `ROOKERY_ORACLE_CASES=n` runs n times as many histories; `ROOKERY_ORACLE_SEED=n` begins with that seed, so that the
 //! first history of a test is the one that a failure named. A failing history is shrunk and printed as steps.
 
+#[path = "oracle/held_log.rs"]
+mod held_log;
 #[path = "oracle/in_process.rs"]
 mod in_process;
 #[path = "oracle/suite.rs"]
 mod suite;
 
-use model::Strategy;
+use model::{EdgeKind, Strategy};
 use suite::{Place, Setup, Suite};
-use test_support::{Distortion, Plan};
+use test_support::{Distortion, History, Label, Plan, Seat, Step};
 
 /// Windows far smaller than a timeline, so that its mark matters, and thresholds that a few follows cross.
 fn setup(name: &'static str, strategy: Strategy, window: usize) -> Setup {
@@ -29,6 +31,7 @@ const PLAN: Plan = Plan {
     seats: 6,
     rules_change: false,
     restarts: false,
+    holds: false,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,6 +66,59 @@ async fn crossing_loses_nothing() {
     };
     let suite = Suite::new(setup("crossing", Strategy::Hybrid, 6), crossing, 12);
     suite.run_side_by_side(3).await;
+}
+
+/// A mark is taken while a tweet is accepted and not delivered and a newer one is there; then the older one arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_arrival_is_newer_than_the_mark_before_it() {
+    let [reader, slow, fast] = [0, 1, 2].map(Seat);
+    let hold = |of: &[Seat]| Step::HoldDeliveries { of: of.to_vec() };
+    let follow = |target| Step::Edge {
+        kind: EdgeKind::Follow,
+        actor: reader,
+        target,
+        present: true,
+    };
+    let post = |by, tweet| Step::Post {
+        by,
+        tweet: Label(tweet),
+        reply_to: None,
+        repeat: false,
+    };
+    let (mark, limit) = (Label(0), 10);
+    let steps = vec![
+        Step::SignUp(reader),
+        Step::SignUp(slow),
+        Step::SignUp(fast),
+        follow(slow),
+        follow(fast),
+        post(slow, 0),
+        Step::Settle,
+        // Reads until the timeline is stored: what is not stored is pulled, and never late.
+        Step::ReadHome { reader, limit },
+        Step::Wait { ms: 300 },
+        hold(&[slow]),
+        post(slow, 1),
+        post(fast, 2),
+        Step::Wait { ms: 300 },
+        Step::TakeMark { mark, reader, limit },
+        hold(&[]),
+        Step::Settle,
+        Step::Poll { mark, limit },
+    ];
+    let history = History { seed: 0, steps };
+    Suite::of(setup("late", Strategy::Push, 5), vec![history])
+        .run_side_by_side(1)
+        .await;
+}
+
+/// One history at a time: who is held back is the whole system's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_arrivals_are_not_forgotten() {
+    let late = Plan { holds: true, ..PLAN };
+    for (name, strategy) in [("late-push", Strategy::Push), ("late-hybrid", Strategy::Hybrid)] {
+        Suite::new(setup(name, strategy, 6), late, 4).run_side_by_side(1).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

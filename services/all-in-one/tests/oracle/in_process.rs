@@ -7,17 +7,19 @@ use std::sync::Arc;
 use all_in_one::{RunningApp, StartOptions};
 use async_trait::async_trait;
 use bootstrap::Started;
-use model::TweetId;
+use model::{TweetId, UserId};
 use runtime::Settings;
 use test_support::{ClientError, HttpTransport, Operator, Rules, Stop, System, Transport};
 use tokio::sync::Mutex;
 
+use crate::held_log::{Gate, HeldLog};
 use crate::suite::Setup;
 
 /// A running system that a test can look into.
 pub(crate) struct InProcess {
     settings: Settings,
     app: Mutex<Option<RunningApp>>,
+    gate: Arc<Gate>,
     public: Arc<HttpTransport>,
     internal: Arc<HttpTransport>,
     operator: Operator,
@@ -29,6 +31,7 @@ impl InProcess {
         let system = Self {
             settings: settings(setup, dir),
             app: Mutex::new(None),
+            gate: Arc::default(),
             public: Arc::new(HttpTransport::new("")),
             operator: Operator {
                 follow_graph: internal.clone(),
@@ -55,7 +58,12 @@ impl InProcess {
     }
 
     async fn launch(&self) {
-        let app = all_in_one::start(self.settings.clone(), StartOptions::default()).await;
+        let gate = Arc::clone(&self.gate);
+        let options = StartOptions {
+            fan_out_log: Box::new(|log| Arc::new(HeldLog::new(log, gate))),
+            ..StartOptions::default()
+        };
+        let app = all_in_one::start(self.settings.clone(), options).await;
         let app = app.expect("it starts");
         self.public.set_base_url(url(app.public_addr));
         self.internal.set_base_url(url(app.internal_addr));
@@ -71,6 +79,10 @@ impl System for InProcess {
 
     async fn settle(&self, tweets: &[TweetId]) -> Result<(), ClientError> {
         self.operator.settle(tweets).await
+    }
+
+    fn hold_deliveries(&self, of: &[UserId]) {
+        self.gate.hold(of);
     }
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
-use model::{Strategy, TweetId};
+use model::{Strategy, TweetId, UserId};
 use tempfile::TempDir;
 use test_support::{
     ClientError, Distortion, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Rules, Shrunk, Stop,
@@ -104,19 +104,20 @@ impl Running {
 /// Histories of one kind.
 pub(crate) struct Suite {
     setup: Setup,
-    plan: Plan,
-    seeds: Vec<u64>,
+    histories: Vec<History>,
 }
 
 impl Suite {
     pub(crate) fn new(setup: Setup, plan: Plan, cases: u64) -> Self {
         let first = from_environment("ROOKERY_ORACLE_SEED").unwrap_or(1);
         let times = from_environment("ROOKERY_ORACLE_CASES").unwrap_or(1);
-        Self {
-            setup,
-            plan,
-            seeds: (first..first + cases * times).collect(),
-        }
+        let seeds = first..first + cases * times;
+        Self::of(setup, seeds.map(|seed| generate(seed, plan)).collect())
+    }
+
+    /// These histories.
+    pub(crate) fn of(setup: Setup, histories: Vec<History>) -> Self {
+        Self { setup, histories }
     }
 
     /// Runs all histories on one system, so many at a time: each has accounts of its own. Answers how many entries are
@@ -137,11 +138,10 @@ impl Suite {
     }
 
     async fn first_failure(&self, running: &Running, at_a_time: usize) -> Option<(History, Violation)> {
-        let failures = stream::iter(&self.seeds)
-            .map(async |&seed| {
-                let history = generate(seed, self.plan);
-                let violation = run(running.system(), &history).await.err()?;
-                Some((history, violation))
+        let failures = stream::iter(&self.histories)
+            .map(async |history| {
+                let violation = run(running.system(), history).await.err()?;
+                Some((history.clone(), violation))
             })
             .buffer_unordered(at_a_time)
             .filter_map(std::future::ready);
@@ -176,11 +176,15 @@ impl Suite {
             system: running.system(),
         };
         let mut found = false;
-        for &seed in &self.seeds {
-            found = found || run(&distorted, &generate(seed, self.plan)).await.is_err();
+        for history in &self.histories {
+            found = found || run(&distorted, history).await.is_err();
         }
         running.end().await;
-        assert!(found, "{distortion:?} goes unnoticed in {} histories", self.seeds.len());
+        assert!(
+            found,
+            "{distortion:?} goes unnoticed in {} histories",
+            self.histories.len()
+        );
     }
 }
 
@@ -198,6 +202,10 @@ impl System for Distorted<'_> {
 
     async fn settle(&self, tweets: &[TweetId]) -> Result<(), ClientError> {
         self.system.settle(tweets).await
+    }
+
+    fn hold_deliveries(&self, of: &[UserId]) {
+        self.system.hold_deliveries(of);
     }
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
