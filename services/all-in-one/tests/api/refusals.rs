@@ -1,5 +1,8 @@
 //! Requests that are wrong in themselves: each has a type of its own, and changes nothing.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
@@ -166,6 +169,23 @@ async fn other_methods_are_405_and_say_which_apply() {
         for method in allowed {
             assert!(allow.split(", ").any(|name| name == method), "{path}: {allow}");
         }
+    }
+}
+
+/// The HTTP library answers these by itself; docs/problems.md says so.
+#[tokio::test]
+async fn what_is_not_http_is_refused_without_a_body() {
+    let app = App::start().await;
+    let url = app.url();
+    let address = url.strip_prefix("http://").expect("an address");
+    let many = "X: x\r\n".repeat(97);
+    for (head, status) in [("GARBAGE\r\n", "400 "), ("GET / HTTP/1.1\r\n", "431 ")] {
+        let mut connection = TcpStream::connect(address).expect("a connection");
+        write!(connection, "{head}{many}\r\n").expect("it is sent");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("an answer, and the end");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
     }
 }
 
