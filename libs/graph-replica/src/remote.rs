@@ -151,16 +151,8 @@ impl FollowGraph for RemoteGraph {
         at_least: Option<ActorVersion>,
         deadline: Deadline,
     ) -> Result<Option<Arc<ReaderView>>, StoreError> {
-        if let Some(view) = self.replica.view(reader, at_least, deadline).await? {
-            return Ok(Some(view));
-        }
-        let before_load = self.replica.views.before_load(reader);
-        let Some(view) = self.load_view(reader, deadline).await? else {
-            return Ok(None);
-        };
-        let view = Arc::new(view);
-        self.replica.views.keep(reader, &view, before_load);
-        Ok(Some(view))
+        let load = self.load_view(reader, deadline);
+        self.replica.view_or_load(reader, at_least, deadline, load).await
     }
 
     async fn delivery_rules(&self, deadline: Deadline) -> Result<Arc<DeliveryRules>, StoreError> {

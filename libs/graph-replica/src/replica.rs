@@ -262,6 +262,26 @@ impl Replica {
         Ok(view.filter(|view| at_least.is_none_or(|at_least| view.version >= at_least)))
     }
 
+    /// A cached view as of [`Replica::view`], or else what `load` gives, which is cached then.
+    pub async fn view_or_load(
+        &self,
+        reader: UserId,
+        at_least: Option<ActorVersion>,
+        deadline: Deadline,
+        load: impl Future<Output = Result<Option<ReaderView>, StoreError>> + Send,
+    ) -> Result<Option<Arc<ReaderView>>, StoreError> {
+        if let Some(view) = self.view(reader, at_least, deadline).await? {
+            return Ok(Some(view));
+        }
+        let before_load = self.views.before_load(reader);
+        let Some(view) = load.await? else {
+            return Ok(None);
+        };
+        let view = Arc::new(view);
+        self.views.keep(reader, &view, before_load);
+        Ok(Some(view))
+    }
+
     /// Asks the store again and again, until `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
         if self.following.is_none() {
