@@ -1,5 +1,6 @@
 //! What a service needs of the configuration that all services share.
 
+use bootstrap::Listeners;
 use model::{InvalidRules, RulesInForce, Thresholds};
 use runtime::Settings;
 
@@ -12,6 +13,12 @@ pub fn delivery_rules(settings: &Settings) -> Result<RulesInForce, InvalidRules>
         strategy: timeline.strategy,
         thresholds: Thresholds::new(timeline.pull_threshold, timeline.push_threshold())?,
     })
+}
+
+/// Listens on both ports, for a service that needs these settings.
+pub fn listen(settings: &Settings, needed: &[&'static str]) -> Result<Listeners, BackendError> {
+    require(settings, needed)?;
+    Ok(Listeners::bind(settings)?)
 }
 
 /// Refuses a configuration in which something is missing that this service needs; names all that is.

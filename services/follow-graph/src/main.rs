@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use backends::{BackendError, Backends, Running, delivery_rules, require};
-use bootstrap::{Failure, Listeners, Stage, Wiring};
+use backends::{BackendError, Backends, Running, delivery_rules, listen};
+use bootstrap::{Failure, Stage, Wiring};
 use clap::Parser;
 use follow_graph::{FollowGraphService, FollowGraphSettings, Ports, internal_routes, openapi, routes};
 use mimalloc::MiMalloc;
@@ -54,8 +54,7 @@ fn main() -> ExitCode {
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
     let needed = ["postgres.url", "redis.url", "auth.private_key", "auth.public_keys"];
-    require(&settings, &needed)?;
-    let listeners = Listeners::bind(&settings).map_err(BackendError::from)?;
+    let listeners = listen(&settings, &needed)?;
     let backends = Backends::open(&settings, "follow-graph", &listeners).await?;
     let (graph, tweets) = (backends.graph(), backends.tweets());
     let ports = Ports {

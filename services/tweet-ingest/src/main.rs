@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use backends::{Backends, Running, program, require};
-use bootstrap::{Failure, Listeners, Stage, Wiring};
+use backends::{Backends, Running, listen, program};
+use bootstrap::{Failure, Stage, Wiring};
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use storage::Deadline;
@@ -26,11 +26,8 @@ fn main() -> ExitCode {
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
-    require(
-        &settings,
-        &["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"],
-    )?;
-    let listeners = Listeners::bind(&settings).map_err(backends::BackendError::from)?;
+    let needed = ["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
+    let listeners = listen(&settings, &needed)?;
     let backends = Backends::open(&settings, "tweet-ingest", &listeners).await?;
     let (graph, replica) = backends.remote_graph().await?;
     let tweets = backends.accepting_tweets().await?;
