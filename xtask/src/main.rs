@@ -11,6 +11,7 @@ mod config_docs;
 mod doc_check;
 mod haproxy;
 mod interrupts;
+mod mutants;
 mod ports;
 mod postgres;
 mod redis;
@@ -48,6 +49,8 @@ enum Command {
     ConfigDocs,
     /// Write the load balancer's files for compose.yaml anew, in docker/haproxy.
     ComposeConfig,
+    /// Plant known faults, one at a time, and see whether the comparison with the oracle finds each.
+    Mutants(mutants::MutantsArguments),
     /// Run a benchmark, optimised; without a name, list them.
     Bench(bench::BenchArguments),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::DocCheck => doc_check::run(),
         Command::ConfigDocs => config_docs::run(),
         Command::ComposeConfig => compose::run(),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,7 +1,8 @@
 //! Random histories against the system, under every strategy, each answer compared with the oracle's.
 //!
 //! `ROOKERY_ORACLE_CASES=n` runs n times as many histories; `ROOKERY_ORACLE_SEED=n` begins with that seed, so that the
-//! first history of a test is the one that a failure named. A failing history is shrunk and printed as steps.
+//! first history of a test is the one that a failure named. A failing history is shrunk, for
+//! `ROOKERY_ORACLE_SHRINK_SECONDS` at most, and printed as steps.
 
 #[path = "oracle/held_log.rs"]
 mod held_log;

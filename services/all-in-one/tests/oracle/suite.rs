@@ -17,7 +17,7 @@ use crate::in_process::InProcess;
 
 /// A failure that depends on timing may hide; a shorter history passes only when it has passed as often.
 const ATTEMPTS: u32 = 3;
-const SHRINKING: Duration = Duration::from_mins(3);
+const SHRINKING_SECONDS: u64 = 180;
 
 /// How the system is configured, and where it runs.
 #[derive(Debug, Clone)]
@@ -161,7 +161,9 @@ impl Suite {
             running.end().await;
             result
         };
-        let Shrunk { history, violation } = shrink(history, violation, ATTEMPTS, SHRINKING, again).await;
+        let seconds = from_environment("ROOKERY_ORACLE_SHRINK_SECONDS").unwrap_or(SHRINKING_SECONDS);
+        let within = Duration::from_secs(seconds);
+        let Shrunk { history, violation } = shrink(history, violation, ATTEMPTS, within, again).await;
         panic!(
             "{:?} fails {violation}\n{history}\nto run it again: ROOKERY_ORACLE_SEED={seed}\n{log}",
             self.setup
