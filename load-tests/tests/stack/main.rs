@@ -10,4 +10,5 @@ mod configuration;
 mod faults;
 mod oracle;
 mod restore;
+mod stopped;
 mod support;
