@@ -18,6 +18,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Problem {
     kind: &'static ProblemType,
+    status: StatusCode,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     allow: Option<String>,
@@ -29,11 +30,19 @@ impl Problem {
     pub fn new(kind: &'static ProblemType, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
+            status: StatusCode::from_u16(kind.status).expect("the table holds HTTP statuses"),
             detail: detail.into(),
             retry_after: None,
             allow: None,
             cause: None,
         }
+    }
+
+    /// Answers with another status than its type has elsewhere.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
     }
 
     /// Asks the client to wait so long, rounded up to seconds.
@@ -95,7 +104,7 @@ impl Problem {
         json!({
             "type": format_args!("urn:rookery:problem:{}", self.kind.slug).to_string(),
             "title": self.kind.title,
-            "status": self.kind.status,
+            "status": self.status.as_u16(),
             "detail": self.detail,
         })
         .to_string()
@@ -125,13 +134,13 @@ impl std::error::Error for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.kind.status).expect("the table holds HTTP statuses")
+        self.status
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json");
-        if self.kind.status == 401 {
+        if self.status == StatusCode::UNAUTHORIZED {
             self.challenge(&mut response);
         }
         if let Some(wait) = self.retry_after {

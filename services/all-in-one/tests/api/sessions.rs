@@ -104,7 +104,7 @@ async fn a_refused_change_of_password_changes_nothing() {
     let ada = app.account("ada").await;
     refused(
         change_password(&app, &ada, "not her password", "battery staple").await,
-        401,
+        403,
         "wrong-credentials",
     );
     refused(

@@ -1,6 +1,6 @@
 //! `POST /v1/users`, `GET` and `DELETE /v1/users/me`, `PUT /v1/users/me/password`
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use http_kit::{Actor, IdempotencyHeader, JsonBody, NoBody, Problem, RequestDeadline, problems};
 use model::{DisplayName, Handle};
@@ -9,7 +9,7 @@ use storage::{AccountError, CreateUserError, FollowGraph};
 use utoipa::ToSchema;
 
 use super::body::UserBody;
-use crate::service::{FollowGraphService, SignUp, SignUpError};
+use crate::service::{FollowGraphService, LogInError, SignUp, SignUpError};
 
 /// An account to make.
 #[derive(Deserialize, ToSchema)]
@@ -150,6 +150,9 @@ pub(super) async fn delete_me(
 }
 
 /// Changes your password. All tokens are revoked, this one too.
+///
+/// A wrong old password is 403, not 401: the token is good, and a client that drops its token on a 401 would log out whoever
+/// mistyped.
 #[utoipa::path(
     put,
     path = "/v1/users/me/password",
@@ -174,7 +177,15 @@ pub(super) async fn put_password(
     service
         .into_inner()
         .change_password(actor.id(), old, new, key, deadline.0)
-        .await?;
+        .await
+        .map_err(|error| match error {
+            LogInError::Wrong => Problem::new(
+                &problems::WRONG_CREDENTIALS,
+                "The old password is wrong. Your token is still good: send the password that holds.",
+            )
+            .with_status(StatusCode::FORBIDDEN),
+            error @ LogInError::Account(_) => error.into(),
+        })?;
     Ok(HttpResponse::NoContent().finish())
 }
 
