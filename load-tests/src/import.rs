@@ -60,6 +60,7 @@ async fn import(file: &std::path::Path, dir: &std::path::Path) -> Result<()> {
     let command = all_in_one::cli::Command::ImportGraph {
         file: file.to_owned(),
         skip_bad: false,
+        attach: false,
     };
     all_in_one::commands::run(&settings, command).await?;
     println!(

@@ -48,7 +48,7 @@ pub(crate) async fn make_graph(graph: &SqliteGraph, accounts: u64, followees: u6
     let mut edges = edges(accounts, followees).peekable();
     while edges.peek().is_some() {
         let batch = edges.by_ref().take(IMPORT_BATCH).collect();
-        graph.import(batch, Deadline::after(PATIENCE)).await?;
+        graph.import(batch, false, Deadline::after(PATIENCE)).await?;
     }
     Ok(())
 }

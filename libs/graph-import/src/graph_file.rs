@@ -6,6 +6,7 @@
 mod line;
 mod lines;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -104,6 +105,15 @@ impl ParsedGraph {
         let batch = self.batches.last_mut().expect("one was pushed if there was none");
         batch.push(edge);
         self.edges += 1;
+    }
+
+    /// How many accounts follow more than `limit` others.
+    pub fn followers_above(&self, limit: u64) -> u64 {
+        let mut follows = HashMap::<u64, u64>::new();
+        for (follower, _) in self.batches.iter().flatten() {
+            *follows.entry(*follower).or_default() += 1;
+        }
+        follows.values().filter(|follows| **follows > limit).count() as u64
     }
 }
 

@@ -9,6 +9,7 @@ use storage::ImportCounts;
 
 use crate::graph_file::{self, BadLines, GraphFileError, ParsedGraph};
 use crate::progress::{Progress, counted};
+use crate::report;
 
 /// Where the edges go.
 pub trait ImportTarget {
@@ -29,7 +30,7 @@ pub enum ImportFailure<E: Error + 'static> {
     #[error(transparent)]
     File(#[from] GraphFileError),
     /// The file has bad lines.
-    #[error("nothing was imported: {} has bad lines ({count} of them). Correct them, or leave them out with --skip-bad", path.display())]
+    #[error("nothing was imported: {} has {}. Correct the file, or leave out what is bad with --skip-bad", path.display(), counted(*count, "bad line"))]
     BadLines {
         /// The file.
         path: PathBuf,
@@ -65,15 +66,16 @@ impl<E: Error + 'static> ImportFailure<E> {
 }
 
 /// Checks `file`, begins with its name, by which an unfinished import is remembered, and takes over its edges. Prints what
-/// came of it.
+/// came of it; `following_limit` is how many one may follow by hand.
 pub async fn import_graph<T: ImportTarget>(
     file: &Path,
     skip_bad: bool,
+    following_limit: u64,
     begin: impl AsyncFnOnce(String) -> Result<T, T::Error>,
 ) -> Result<(), ImportFailure<T::Error>> {
     let started = Instant::now();
     let graph = read(file)?;
-    report(&graph.bad);
+    tell(&graph.bad);
     if graph.bad.count > 0 && !skip_bad {
         return Err(ImportFailure::BadLines {
             path: file.to_owned(),
@@ -81,18 +83,15 @@ pub async fn import_graph<T: ImportTarget>(
         });
     }
     let name = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let edges = graph.edges;
+    let above_limit = graph.followers_above(following_limit);
     let mut target = begin(name.display().to_string()).await.map_err(ImportFailure::Target)?;
     let made = take_over(&mut target, graph).await?;
     target.end().await.map_err(ImportFailure::Target)?;
-    let ImportCounts { accounts, edges: new } = made;
-    let (stood, seconds) = (edges - new, started.elapsed().as_secs_f64());
-    println!(
-        "{} made, {} made, {} stood already, in {seconds:.1} s",
-        counted(accounts, "account"),
-        counted(new, "edge"),
-        counted(stood, "edge")
-    );
+    print!("{}", report::of(&made, started.elapsed()));
+    if above_limit > 0 {
+        let accounts = counted(above_limit, "account");
+        println!("{accounts} of the file: more follows than the {following_limit} that one may make by hand");
+    }
     Ok(())
 }
 
@@ -102,7 +101,7 @@ fn read(file: &Path) -> Result<ParsedGraph, GraphFileError> {
     graph_file::read(file, |done| progress.set(done))
 }
 
-fn report(bad: &BadLines) {
+fn tell(bad: &BadLines) {
     for (number, what) in &bad.first {
         eprintln!("line {number}: {what}");
     }
@@ -124,8 +123,7 @@ async fn take_over<T: ImportTarget>(
             edges: graph.edges,
             source,
         })?;
-        made.accounts += counts.accounts;
-        made.edges += counts.edges;
+        made += counts;
         done += edges_of_batch;
         progress.set(done);
     }

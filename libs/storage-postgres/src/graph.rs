@@ -203,10 +203,15 @@ impl GraphStore for PostgresGraph {
         counts::set_tweets(&client, &counts, deadline).await
     }
 
-    async fn import(&self, edges: Vec<(u64, u64)>, deadline: Deadline) -> Result<ImportCounts, StoreError> {
+    async fn import(
+        &self,
+        edges: Vec<(u64, u64)>,
+        attach: bool,
+        deadline: Deadline,
+    ) -> Result<ImportCounts, StoreError> {
         let mut client = self.pool.client(deadline).await?;
         let transaction = ask::within(deadline, client.transaction()).await?;
-        let imported = import::import(&transaction, &edges, self.clock.unix_ms(), deadline).await?;
+        let imported = import::import(&transaction, &edges, attach, self.clock.unix_ms(), deadline).await?;
         ask::within(deadline, transaction.commit()).await?;
         Ok(imported)
     }

@@ -477,7 +477,10 @@ async fn imports_of_the_same_edges_make_each_once() {
         async move {
             let mut made = (0, 0);
             for chunk in edges.chunks(500 + number * 100) {
-                let counts = graphs.all[number].import(chunk.to_vec(), deadline()).await.unwrap();
+                let counts = graphs.all[number]
+                    .import(chunk.to_vec(), false, deadline())
+                    .await
+                    .unwrap();
                 made = (made.0 + counts.accounts, made.1 + counts.edges);
             }
             made

@@ -67,7 +67,7 @@ async fn import(dir: &Path, edges: u64, accounts: u64) {
             (random.random_range(0..accounts), target)
         };
         let batch = (first..edges.min(first + BATCH)).map(pair).collect();
-        store.import(batch, deadline()).await.unwrap();
+        store.import(batch, false, deadline()).await.unwrap();
     }
     report("import, an edge", edges, start.elapsed());
 }

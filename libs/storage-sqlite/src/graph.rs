@@ -322,10 +322,15 @@ impl GraphStore for SqliteGraph {
         .await
     }
 
-    async fn import(&self, edges: Vec<(u64, u64)>, deadline: Deadline) -> Result<ImportCounts, StoreError> {
+    async fn import(
+        &self,
+        edges: Vec<(u64, u64)>,
+        attach: bool,
+        deadline: Deadline,
+    ) -> Result<ImportCounts, StoreError> {
         let followers = Arc::clone(&self.followers);
         self.write(deadline, move |turn, now_ms| {
-            let imported = import::import(turn.connection, &edges, now_ms)?;
+            let imported = import::import(turn.connection, &edges, attach, now_ms)?;
             turn.after_commit(move || {
                 for (follower, followee) in imported.edges {
                     followers.insert(followee, follower);

@@ -95,7 +95,7 @@ async fn lists_in_memory_equal_the_tables() {
     };
     for _ in 0..3 {
         store
-            .import((1..=10_000).map(|_| pair(ACCOUNTS)).collect(), deadline())
+            .import((1..=10_000).map(|_| pair(ACCOUNTS)).collect(), false, deadline())
             .await
             .unwrap();
         for step in 0..1_500 {

@@ -7,7 +7,8 @@ use model::{
 };
 
 use crate::{
-    ChunksRequest, Deadline, FollowerPage, FollowerPageRequest, IdempotencyConflict, IdempotencyKey, StoreError,
+    ChunksRequest, Deadline, FollowerPage, FollowerPageRequest, IdempotencyConflict, IdempotencyKey, ImportCounts,
+    StoreError,
 };
 
 /// An account to be made.
@@ -120,15 +121,6 @@ pub enum EdgeDirection {
     Following,
 }
 
-/// What an import came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ImportCounts {
-    /// Accounts that were made.
-    pub accounts: u64,
-    /// Edges that were made.
-    pub edges: u64,
-}
-
 /// Which tokens do not count any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevocationState {
@@ -236,8 +228,15 @@ pub trait GraphStore: Send + Sync {
     -> Result<(), StoreError>;
 
     /// Imports edges between accounts `u<number>`, making those that are missing, in one commit. Edges that stand are left
-    /// as they are.
-    async fn import(&self, edges: Vec<(u64, u64)>, deadline: Deadline) -> Result<ImportCounts, StoreError>;
+    /// as they are. What is deleted, or across a block, is refused and counted; so is, unless `attach`, what somebody has
+    /// signed up for: that the handle looks like a number does not make it the file's account. No limit of follows binds
+    /// an import.
+    async fn import(
+        &self,
+        edges: Vec<(u64, u64)>,
+        attach: bool,
+        deadline: Deadline,
+    ) -> Result<ImportCounts, StoreError>;
 
     /// Notes that an import of `source` has begun, so that one that never ended is known.
     async fn begin_import(&self, source: &str, deadline: Deadline) -> Result<(), StoreError>;

@@ -25,6 +25,7 @@ mod generations;
 mod graph;
 mod graph_feed;
 mod idempotency;
+mod import;
 mod outbox;
 mod timeline;
 mod tweet;
@@ -39,11 +40,12 @@ pub use event_log::{Backlog, EventLog, Receipt, Received};
 pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageRequest};
 pub use generations::Generations;
 pub use graph::{
-    AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore,
-    ImportCounts, NewUser, RevocationState,
+    AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore, NewUser,
+    RevocationState,
 };
 pub use graph_feed::{GraphFeed, Pulse};
 pub use idempotency::{IdempotencyConflict, IdempotencyKey};
+pub use import::{ImportCounts, ImportRefusal};
 pub use outbox::{Outbox, Outstanding};
 pub use timeline::{BuildTicket, Built, PushBatch, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore};
 pub use tweet::{DeleteTweet, DeleteTweetError, IdPage, InsertTweetError, Inserted, NewTweet, SourcedId, TweetStore};

@@ -35,13 +35,17 @@ pub enum Command {
     /// Each line is `follower followee`: two numbers, separated by spaces or tabs. Blank lines and lines that begin with #
     /// are skipped; a gzipped file is unpacked. Accounts get the handle `u<number>` and are made when missing. The whole
     /// file is checked first: one bad line and nothing is taken over. Edges that stand are left as they are, so it can be
-    /// run again.
+    /// run again. Edges of deleted accounts, across a block, and of accounts that somebody signed up for are left out and
+    /// counted. The limit of follows does not bind an import: who is beyond it follows nobody else by hand.
     ImportGraph {
         /// The file of edges.
         file: PathBuf,
         /// Leave out bad lines instead of refusing the file.
         #[arg(long)]
         skip_bad: bool,
+        /// Import edges of accounts that somebody signed up for, too: their handles say that they are the file's.
+        #[arg(long)]
+        attach: bool,
     },
     /// Print a token for an account, as a login would give.
     Token {

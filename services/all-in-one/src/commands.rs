@@ -66,7 +66,7 @@ impl CommandError {
 /// Carries out a command.
 pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
     match command {
-        Command::ImportGraph { file, skip_bad } => import_graph::run(settings, &file, skip_bad).await,
+        Command::ImportGraph { file, skip_bad, attach } => import_graph::run(settings, &file, skip_bad, attach).await,
         Command::Token { handle } => token::run(settings, handle).await,
         Command::Migrate => migrate::run(settings).await,
     }

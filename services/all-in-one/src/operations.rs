@@ -85,17 +85,22 @@ pub(crate) async fn stopped_token(
 pub(crate) struct Import {
     accounts: Accounts,
     source: String,
+    attach: bool,
 }
 
 impl Import {
     /// Begins, and notes it, so that an import that never ends is known at the next start.
-    pub(crate) async fn begin(accounts: Accounts, source: String) -> Result<Self, OperationError> {
+    pub(crate) async fn begin(accounts: Accounts, source: String, attach: bool) -> Result<Self, OperationError> {
         let deadline = Deadline::after(LOOK_UP_WITHIN);
         match &accounts {
             Accounts::Running(service) => service.begin_import(&source, deadline).await?,
             Accounts::Stopped(store) => store.begin_import(&source, deadline).await?,
         }
-        Ok(Self { accounts, source })
+        Ok(Self {
+            accounts,
+            source,
+            attach,
+        })
     }
 
     /// Commits a batch. Edges that stand are left as they are.
@@ -106,8 +111,8 @@ impl Import {
         }
         let deadline = Deadline::after(IMPORT_BATCH_WITHIN);
         Ok(match &self.accounts {
-            Accounts::Running(service) => service.import(batch, deadline).await?,
-            Accounts::Stopped(store) => store.import(batch, deadline).await?,
+            Accounts::Running(service) => service.import(batch, self.attach, deadline).await?,
+            Accounts::Stopped(store) => store.import(batch, self.attach, deadline).await?,
         })
     }
 

@@ -37,13 +37,17 @@ pub(crate) enum Command {
     /// Each line is `follower followee`: two numbers, separated by spaces or tabs. Blank lines and lines that begin with #
     /// are skipped; a gzipped file is unpacked. Accounts get the handle `u<number>` and are made when missing. The whole
     /// file is checked first: one bad line and nothing is taken over. Edges that stand are left as they are, so it can be
-    /// run again.
+    /// run again. Edges of deleted accounts, across a block, and of accounts that somebody signed up for are left out and
+    /// counted. The limit of follows does not bind an import: who is beyond it follows nobody else by hand.
     ImportGraph {
         /// The file of edges.
         file: PathBuf,
         /// Leave out bad lines instead of refusing the file.
         #[arg(long)]
         skip_bad: bool,
+        /// Import edges of accounts that somebody signed up for, too: their handles say that they are the file's.
+        #[arg(long)]
+        attach: bool,
     },
     /// Print a token for an account, as a login would give.
     Token {
@@ -58,9 +62,10 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Fail
     require(&settings, &["postgres.url"])?;
     match command {
         Command::Migrate { new_epoch } => bring_up_to_date(&settings, new_epoch).await,
-        Command::ImportGraph { file, skip_bad } => {
-            let begin = async |source| Import::begin(open_graph(&settings).await?, source).await;
-            let imported = import_graph(&file, skip_bad, begin).await;
+        Command::ImportGraph { file, skip_bad, attach } => {
+            let begin = async |source| Import::begin(open_graph(&settings).await?, source, attach).await;
+            let limit = settings.follow_graph.following_limit;
+            let imported = import_graph(&file, skip_bad, limit, begin).await;
             imported.map_err(|failure| {
                 let code = failure.exit_code(exit_code);
                 Failure::new(failure, code)
@@ -135,12 +140,13 @@ async fn credentials(
 struct Import {
     graph: Arc<PostgresGraph>,
     source: String,
+    attach: bool,
 }
 
 impl Import {
-    async fn begin(graph: Arc<PostgresGraph>, source: String) -> Result<Self, BackendError> {
+    async fn begin(graph: Arc<PostgresGraph>, source: String, attach: bool) -> Result<Self, BackendError> {
         graph.begin_import(&source, Deadline::after(LOOK_UP_WITHIN)).await?;
-        Ok(Self { graph, source })
+        Ok(Self { graph, source, attach })
     }
 }
 
@@ -148,7 +154,10 @@ impl ImportTarget for Import {
     type Error = BackendError;
 
     async fn add(&mut self, batch: Vec<(u64, u64)>) -> Result<ImportCounts, BackendError> {
-        Ok(self.graph.import(batch, Deadline::after(BATCH_WITHIN)).await?)
+        Ok(self
+            .graph
+            .import(batch, self.attach, Deadline::after(BATCH_WITHIN))
+            .await?)
     }
 
     async fn end(self) -> Result<(), BackendError> {

@@ -68,7 +68,7 @@ async fn served() -> Served {
     let issuer = TokenIssuer::new(generate_private_key().expose_secret(), clock.clone()).unwrap();
     let service = FollowGraphService::new(ports, settings, issuer, clock).await.unwrap();
     let edges = vec![(2, 1), (3, 1), (4, 1), (5, 1), (2, 3)];
-    service.import(edges, deadline()).await.unwrap();
+    service.import(edges, false, deadline()).await.unwrap();
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -7,7 +7,7 @@
 use ahash::AHashMap;
 use deadpool_postgres::Transaction;
 use model::{EdgeKind, GraphChangeKind};
-use storage::{Deadline, ImportCounts, StoreError};
+use storage::{Deadline, ImportCounts, ImportRefusal, StoreError};
 use tokio_postgres::Row;
 
 use super::changes;
@@ -30,8 +30,10 @@ pub(crate) const ACCOUNTS: &str = "WITH made AS (
     )
     INSERT INTO users (id, handle, display_name, created_at_ms) SELECT user_id, handle, handle, $2 FROM made";
 
-pub(crate) const FIND: &str = "SELECT number, user_id
-    FROM unnest($1::text[]) WITH ORDINALITY AS asked (handle, number) JOIN handles USING (handle)";
+pub(crate) const FIND: &str = "SELECT number, user_id,
+        users.id IS NULL OR users.deleted_at_ms IS NOT NULL, users.password_hash IS NOT NULL
+    FROM unnest($1::text[]) WITH ORDINALITY AS asked (handle, number)
+        JOIN handles USING (handle) LEFT JOIN users ON users.id = user_id";
 
 pub(crate) const MISSING: &str = "SELECT number
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked (follower, followee, number)
@@ -65,12 +67,19 @@ pub(crate) const EDGES: &str = "WITH new AS (
         FROM (SELECT follower, version, count(*) AS edges FROM new GROUP BY follower, version) AS gained
         WHERE users.id = gained.follower
     )
-    SELECT count(*) FROM new";
+    SELECT (SELECT count(*) FROM new), (SELECT count(*) FROM (
+        SELECT follower, followee FROM unnest($1::bigint[], $2::bigint[]) AS asked (follower, followee)
+            WHERE EXISTS (SELECT 1 FROM blocks WHERE actor = follower AND target = followee AND present)
+        UNION
+        SELECT follower, followee FROM unnest($1::bigint[], $2::bigint[]) AS asked (follower, followee)
+            WHERE EXISTS (SELECT 1 FROM blocked_by WHERE target = follower AND actor = followee)
+    ) AS refused)";
 
 /// Makes accounts and edges that are missing.
 pub(super) async fn import(
     transaction: &Transaction<'_>,
     pairs: &[(u64, u64)],
+    attach: bool,
     now_ms: u64,
     deadline: Deadline,
 ) -> Result<ImportCounts, StoreError> {
@@ -80,15 +89,32 @@ pub(super) async fn import(
     let handles: Vec<String> = numbers.iter().map(|number| format!("u{number}")).collect();
     let now = sql::column(now_ms);
     let accounts = ask::execute(transaction, deadline, ACCOUNTS, &[&handles, &now]).await?;
-    let found = ask::query(transaction, deadline, FIND, &[&handles]).await?;
-    let ids: AHashMap<u64, i64> = found.iter().map(|row| (numbers[place(row)], row.get(1))).collect();
-    let edges = missing(transaction, wanted(pairs, &ids), deadline).await?;
-    let edges = if edges.is_empty() {
-        0
-    } else {
-        follow(transaction, &edges, now, deadline).await?
+    let mut counts = ImportCounts {
+        accounts,
+        ..ImportCounts::default()
     };
-    Ok(ImportCounts { accounts, edges })
+    let found = ask::query(transaction, deadline, FIND, &[&handles]).await?;
+    let known: AHashMap<u64, _> = found
+        .iter()
+        .map(|row| (numbers[place(row)], account(row, attach)))
+        .collect();
+    let wanted = counts.sort_out(pairs, |number| known[&number]);
+    let asked = wanted.len() as u64;
+    let edges = missing(transaction, wanted, deadline).await?;
+    counts.standing = asked - edges.len() as u64;
+    if !edges.is_empty() {
+        follow(transaction, &edges, now, &mut counts, deadline).await?;
+    }
+    Ok(counts)
+}
+
+/// The account that a row found, if it takes edges.
+fn account(row: &Row, attach: bool) -> Result<i64, ImportRefusal> {
+    match (row.get(2), row.get(3)) {
+        (true, _) => Err(ImportRefusal::Deleted),
+        (_, true) if !attach => Err(ImportRefusal::SignedUp),
+        _ => Ok(row.get(1)),
+    }
 }
 
 /// Which of what was asked for a row is about; rows count from one.
@@ -96,17 +122,7 @@ fn place(row: &Row) -> usize {
     usize::try_from(row.get::<_, i64>(0) - 1).expect("rows are numbered from one")
 }
 
-/// The edges asked for, each once, in the order of their key.
-fn wanted(pairs: &[(u64, u64)], ids: &AHashMap<u64, i64>) -> Vec<(i64, i64)> {
-    let edge = |(follower, followee): &(u64, u64)| Some((*ids.get(follower)?, *ids.get(followee)?));
-    let mut edges: Vec<_> = pairs.iter().filter_map(edge).collect();
-    edges.retain(|(follower, followee)| follower != followee);
-    edges.sort_unstable();
-    edges.dedup();
-    edges
-}
-
-/// Those of them that don't stand.
+/// Those of the edges that don't stand.
 async fn missing(
     transaction: &Transaction<'_>,
     edges: Vec<(i64, i64)>,
@@ -117,13 +133,15 @@ async fn missing(
     Ok(rows.iter().map(|row| edges[place(row)]).collect())
 }
 
-/// Makes edges, under the locks of who will follow; answers how many.
+/// Makes edges, under the locks of who will follow, and counts them. What neither is made nor across a block has been
+/// made, or has lost an account, since it was looked for.
 async fn follow(
     transaction: &Transaction<'_>,
     edges: &[(i64, i64)],
     now: i64,
+    counts: &mut ImportCounts,
     deadline: Deadline,
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     let mut followers: Vec<i64> = edges.iter().map(|(follower, _)| *follower).collect();
     followers.dedup();
     let locked = ask::query(transaction, deadline, LOCK_FOLLOWERS, &[&followers]).await?;
@@ -139,5 +157,9 @@ async fn follow(
     let kind = changes::code(GraphChangeKind::Added(EdgeKind::Follow));
     let asked: ask::Parameters<'_> = &[&followers, &followees, &next, &kind, &now];
     let row = ask::query_one(transaction, deadline, EDGES, asked).await?;
-    Ok(sql::number(row.get(0)))
+    (counts.edges, counts.blocked) = (sql::number(row.get(0)), sql::number(row.get(1)));
+    let gone = edges.len() as u64 - next.len() as u64;
+    counts.deleted += gone;
+    counts.standing += next.len() as u64 - counts.edges - counts.blocked;
+    Ok(())
 }

@@ -25,14 +25,20 @@ pub(super) struct Imported {
 }
 
 /// Makes accounts and edges that are missing.
-pub(super) fn import(connection: &Connection, pairs: &[(u64, u64)], now_ms: u64) -> rusqlite::Result<Imported> {
-    let accounts = Accounts::find(connection, pairs)?;
-    let new = follow_all(connection, &wanted(&accounts, pairs), now_ms)?;
-    mirror(connection, &new)?;
-    let counts = ImportCounts {
+pub(super) fn import(
+    connection: &Connection,
+    pairs: &[(u64, u64)],
+    attach: bool,
+    now_ms: u64,
+) -> rusqlite::Result<Imported> {
+    let accounts = Accounts::find(connection, pairs, attach)?;
+    let mut counts = ImportCounts {
         accounts: accounts.made(),
-        edges: new.len() as u64,
+        ..ImportCounts::default()
     };
+    let wanted = counts.sort_out(pairs, |number| accounts.get(number));
+    let new = follow_all(connection, &wanted, &mut counts, now_ms)?;
+    mirror(connection, &new)?;
     let mut gains = BTreeMap::<_, Gain>::new();
     for (follower, followee) in &new {
         gains.entry(*follower).or_default().following += 1;
@@ -43,34 +49,30 @@ pub(super) fn import(connection: &Connection, pairs: &[(u64, u64)], now_ms: u64)
     Ok(Imported { counts, edges: new })
 }
 
-/// The edges asked for, each once, in order.
-fn wanted(accounts: &Accounts, pairs: &[(u64, u64)]) -> Vec<(Account, UserId)> {
-    let ends = |(follower, followee): &(u64, u64)| Some((accounts.get(*follower)?, accounts.get(*followee)?.id));
-    let mut wanted: Vec<_> = pairs.iter().filter_map(ends).collect();
-    wanted.retain(|(follower, followee)| follower.id != *followee);
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
-}
-
-/// Makes those of the edges that are missing, and answers them.
+/// Makes those of the edges that are missing, and answers them; counts all.
 fn follow_all(
     connection: &Connection,
-    wanted: &[(Account, UserId)],
+    wanted: &[(Account, Account)],
+    counts: &mut ImportCounts,
     now_ms: u64,
 ) -> rusqlite::Result<Vec<(UserId, UserId)>> {
     let any_block = "SELECT EXISTS (SELECT 1 FROM blocks WHERE present = 1)";
     let any_block: bool = connection.query_row(any_block, [], |row| row.get(0))?;
     let mut new = Vec::with_capacity(wanted.len());
-    for (Account { id, version }, followee) in wanted {
+    for (Account { id, version }, Account { id: followee, .. }) in wanted {
         let version = ActorVersion(version.0 + 1);
-        let blocked = any_block && is_blocked(connection, *id, *followee)?;
-        if !blocked && follow(connection, *id, *followee, version)? {
+        if edges::is_present(connection, EdgeKind::Follow, *id, *followee)? {
+            counts.standing += 1;
+        } else if any_block && is_blocked(connection, *id, *followee)? {
+            counts.blocked += 1;
+        } else {
+            follow(connection, *id, *followee, version)?;
             let kind = GraphChangeKind::Added(EdgeKind::Follow);
             changes::insert(connection, *id, version, kind, *followee, now_ms)?;
             new.push((*id, *followee));
         }
     }
+    counts.edges = new.len() as u64;
     Ok(new)
 }
 

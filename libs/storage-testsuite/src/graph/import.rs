@@ -10,8 +10,12 @@ use crate::support::deadline;
 
 impl Graph {
     async fn import(&self, edges: &[(u64, u64)]) -> (u64, u64) {
-        let ImportCounts { accounts, edges } = self.0.import(edges.to_vec(), deadline()).await.unwrap();
+        let ImportCounts { accounts, edges, .. } = self.counted(edges, false).await;
         (accounts, edges)
+    }
+
+    async fn counted(&self, edges: &[(u64, u64)], attach: bool) -> ImportCounts {
+        self.0.import(edges.to_vec(), attach, deadline()).await.unwrap()
     }
 
     /// The account of a number.
@@ -57,18 +61,55 @@ pub async fn an_import_leaves_what_stands(backend: impl GraphBackend) {
     graph.expect_counts(follower, 1, 2).await;
 }
 
-pub async fn an_import_takes_numbers_that_are_names_already(backend: impl GraphBackend) {
+pub async fn an_import_attaches_to_who_has_signed_up_only_when_told(backend: impl GraphBackend) {
     let graph = Graph::open(&backend).await;
     let ada = graph.user("U5").await;
-    let gone = graph.user("u6").await;
-    graph.0.delete_user(gone, deadline()).await.unwrap();
-    assert_eq!(
-        graph.import(&[(1, 5), (1, 6), (6, 5)]).await,
-        (1, 1),
-        "what is deleted is not followed"
-    );
+    let expected = ImportCounts {
+        accounts: 2,
+        edges: 1,
+        signed_up: 2,
+        ..ImportCounts::default()
+    };
+    assert_eq!(graph.counted(&[(1, 5), (1, 2), (5, 2)], false).await, expected);
+    assert_eq!(graph.followers(ada).await, []);
+    let expected = ImportCounts {
+        edges: 2,
+        standing: 1,
+        ..ImportCounts::default()
+    };
+    assert_eq!(graph.counted(&[(1, 5), (1, 2), (5, 2)], true).await, expected);
     assert_eq!(graph.followers(ada).await, [graph.numbered(1).await]);
     assert_eq!(graph.get(ada).await.unwrap().display_name, "The U5");
+}
+
+pub async fn an_import_counts_each_refusal(backend: impl GraphBackend) {
+    let graph = Graph::open(&backend).await;
+    let gone = graph.user("u6").await;
+    graph.0.delete_user(gone, deadline()).await.unwrap();
+    graph.import(&[(1, 2), (3, 4)]).await;
+    let (a, b) = (graph.numbered(1).await, graph.numbered(3).await);
+    graph.put(EdgeKind::Block, a, b).await;
+    let pairs = [(1, 2), (1, 6), (6, 1), (1, 3), (3, 1), (1, 4), (1, 4), (2, 2)];
+    let expected = ImportCounts {
+        accounts: 0,
+        edges: 1,
+        standing: 1,
+        deleted: 2,
+        blocked: 2,
+        signed_up: 0,
+    };
+    for attach in [false, true] {
+        let expected = if attach {
+            ImportCounts {
+                edges: 0,
+                standing: 2,
+                ..expected
+            }
+        } else {
+            expected
+        };
+        assert_eq!(graph.counted(&pairs, attach).await, expected, "{attach}");
+    }
     assert_eq!(graph.followers(gone).await, []);
 }
 

@@ -12,7 +12,11 @@ use crate::support::deadline;
 async fn star(graph: &Graph, others: u64) -> (UserId, Vec<UserId>) {
     let out = (1..=others).map(|n| (n, 0));
     let back = (1..=others).map(|n| (0, n));
-    graph.0.import(out.chain(back).collect(), deadline()).await.unwrap();
+    graph
+        .0
+        .import(out.chain(back).collect(), false, deadline())
+        .await
+        .unwrap();
     let center = graph
         .0
         .user_by_handle(&"u0".parse().unwrap(), deadline())
@@ -151,7 +155,7 @@ pub async fn authors_are_found_by_their_followers(backend: impl GraphBackend) {
     let pairs = sizes
         .iter()
         .flat_map(|size| (0..*size).map(move |follower| (follower, 1_000 + size)));
-    graph.0.import(pairs.collect(), deadline()).await.unwrap();
+    graph.0.import(pairs.collect(), false, deadline()).await.unwrap();
     let mut authors = Vec::new();
     for size in sizes {
         let handle = format!("u{}", 1_000 + size).parse().unwrap();

@@ -55,11 +55,11 @@ impl<'a> System<'a> {
     }
 
     /// Begins an import.
-    pub(super) async fn begin_import(self, source: String) -> Result<ImportTarget, CommandError> {
+    pub(super) async fn begin_import(self, source: String, attach: bool) -> Result<ImportTarget, CommandError> {
         match self {
             Self::Stopped(stopped) => {
                 let accounts = Accounts::Stopped(stores::open_graph(&stopped.data_dir)?);
-                let import = Import::begin(accounts, source).await?;
+                let import = Import::begin(accounts, source, attach).await?;
                 let data_dir = stopped.data_dir;
                 Ok(ImportTarget::Stopped {
                     import,
@@ -67,7 +67,7 @@ impl<'a> System<'a> {
                 })
             }
             Self::Running(mut client) => {
-                client.begin_import(source).await?;
+                client.begin_import(source, attach).await?;
                 Ok(ImportTarget::Running(client))
             }
         }

@@ -67,8 +67,8 @@ impl Client {
     }
 
     /// Begins an import.
-    pub(crate) async fn begin_import(&mut self, source: String) -> Result<(), ClientError> {
-        self.wire.send(&Request::Import { source }).await?;
+    pub(crate) async fn begin_import(&mut self, source: String, attach: bool) -> Result<(), ClientError> {
+        self.wire.send(&Request::Import { source, attach }).await?;
         self.expect_answer(&Answer::Ready {}).await
     }
 
@@ -76,7 +76,7 @@ impl Client {
     pub(crate) async fn import(&mut self, edges: Vec<(u64, u64)>) -> Result<ImportCounts, ClientError> {
         self.wire.send(&ImportPart::Edges { edges }).await?;
         match self.answer().await? {
-            Answer::Imported { accounts, edges } => Ok(ImportCounts { accounts, edges }),
+            Answer::Imported(counts) => Ok(counts.into()),
             _ => Err(ClientError::Unexpected),
         }
     }

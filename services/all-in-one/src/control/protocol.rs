@@ -1,6 +1,7 @@
 //! What is said over the socket.
 
 use serde::{Deserialize, Serialize};
+use storage::ImportCounts;
 
 /// What a client asks for: the first line.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub(super) enum Request {
     Import {
         /// Where they come from.
         source: String,
+        /// Whether accounts that somebody signed up for get edges too.
+        #[serde(default)]
+        attach: bool,
     },
 }
 
@@ -45,12 +49,7 @@ pub(super) enum Answer {
     /// The import may begin.
     Ready {},
     /// A batch is committed: how much it made.
-    Imported {
-        /// Accounts made.
-        accounts: u64,
-        /// Edges made.
-        edges: u64,
-    },
+    Imported(Counts),
     /// What was asked for is done.
     Done {},
     /// It is not, and this was the last answer.
@@ -60,6 +59,59 @@ pub(super) enum Answer {
         /// What the client exits with.
         exit_code: u8,
     },
+}
+
+/// See [`ImportCounts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    pub(super) accounts: u64,
+    pub(super) edges: u64,
+    pub(super) standing: u64,
+    pub(super) deleted: u64,
+    pub(super) blocked: u64,
+    pub(super) signed_up: u64,
+}
+
+impl From<ImportCounts> for Counts {
+    fn from(counts: ImportCounts) -> Self {
+        let ImportCounts {
+            accounts,
+            edges,
+            standing,
+            deleted,
+            blocked,
+            signed_up,
+        } = counts;
+        Self {
+            accounts,
+            edges,
+            standing,
+            deleted,
+            blocked,
+            signed_up,
+        }
+    }
+}
+
+impl From<Counts> for ImportCounts {
+    fn from(counts: Counts) -> Self {
+        let Counts {
+            accounts,
+            edges,
+            standing,
+            deleted,
+            blocked,
+            signed_up,
+        } = counts;
+        Self {
+            accounts,
+            edges,
+            standing,
+            deleted,
+            blocked,
+            signed_up,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -130,18 +130,18 @@ impl Desk {
                 let answer = token.map_or_else(|error| refusal(&error), |token| Answer::Token { token });
                 wire.send(&answer).await
             }
-            Some(Request::Import { source }) => self.import(wire, source).await,
+            Some(Request::Import { source, attach }) => self.import(wire, source, attach).await,
         }
     }
 
-    async fn import(&self, wire: &mut Wire, source: String) -> Result<(), WireError> {
+    async fn import(&self, wire: &mut Wire, source: String, attach: bool) -> Result<(), WireError> {
         let Ok(_importing) = self.importing.try_lock() else {
             let sentence = "another import is under way: wait for its end".to_owned();
             let exit_code = runtime::exit::TEMPORARY;
             return wire.send(&Answer::Refused { sentence, exit_code }).await;
         };
         tracing::info!(source, "an import began");
-        match self.import_parts(wire, source.clone()).await {
+        match self.import_parts(wire, source.clone(), attach).await {
             Ok(made) => {
                 tracing::info!(source, accounts = made.accounts, edges = made.edges, "an import ended");
                 wire.send(&Answer::Done {}).await
@@ -161,8 +161,8 @@ impl Desk {
         }
     }
 
-    async fn import_parts(&self, wire: &mut Wire, source: String) -> Result<ImportCounts, ImportStopped> {
-        let import = Import::begin(Accounts::Running(Arc::clone(&self.service)), source).await?;
+    async fn import_parts(&self, wire: &mut Wire, source: String, attach: bool) -> Result<ImportCounts, ImportStopped> {
+        let import = Import::begin(Accounts::Running(Arc::clone(&self.service)), source, attach).await?;
         wire.send(&Answer::Ready {}).await?;
         let mut made = ImportCounts::default();
         loop {
@@ -172,10 +172,9 @@ impl Desk {
             };
             match part?.ok_or(ImportStopped::ClientGone)? {
                 ImportPart::Edges { edges } => {
-                    let ImportCounts { accounts, edges } = import.add(edges).await?;
-                    made.accounts += accounts;
-                    made.edges += edges;
-                    wire.send(&Answer::Imported { accounts, edges }).await?;
+                    let counts = import.add(edges).await?;
+                    made += counts;
+                    wire.send(&Answer::Imported(counts.into())).await?;
                 }
                 ImportPart::End {} => {
                     import.end().await?;

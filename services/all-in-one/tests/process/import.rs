@@ -60,6 +60,55 @@ fn all_forms_of_a_file_are_taken_over_running_and_stopped() {
 }
 
 #[test]
+fn what_is_refused_is_counted_by_its_reason_running_and_stopped() {
+    let place = Place::new();
+    let edges = place.file("edges", "1 5\n1 6\n2 1\n1 3\n");
+    let rookery = place.start();
+    rookery.sign_up("u5");
+    let (_, gone) = rookery.sign_up("u6");
+    rookery.ask("DELETE", "/v1/users/me", Some(&gone), None);
+    let said = import(&place, &edges);
+    let refused = "1 edge refused: an account that is deleted\n1 edge refused: an account that somebody signed up for";
+    assert!(
+        said.starts_with("3 accounts made, 2 edges made, 0 edges stood already"),
+        "{said}"
+    );
+    assert!(said.contains(refused) && said.contains("--attach"), "{said}");
+    rookery.kill_9();
+    let said = import(&place, &edges);
+    assert!(
+        said.starts_with("0 accounts made, 0 edges made, 2 edges stood already"),
+        "{said}"
+    );
+    assert!(said.contains(refused), "{said}");
+    let said = place
+        .run(&["import-graph", edges.to_str().unwrap(), "--attach"])
+        .succeeded();
+    assert!(
+        said.starts_with("0 accounts made, 1 edge made, 2 edges stood already"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_import_goes_beyond_the_limit_of_follows_and_says_so() {
+    let place = Place::new();
+    let lines: Vec<String> = (2..=5_003).map(|n| format!("1 {n}")).collect();
+    let said = import(&place, &place.file("many", lines.join("\n")));
+    assert!(
+        said.contains("1 account of the file: more follows than the 5000"),
+        "{said}"
+    );
+    let rookery = place.start();
+    assert_eq!(following_count(&rookery, "u1"), 5_002);
+    let token = place.run(&["token", "--handle", "u1"]).succeeded();
+    import(&place, &place.file("other", "9000 9001\n"));
+    let other = rookery.ask("GET", "/v1/users/by-handle/u9000", None, None);
+    let path = format!("/v1/users/me/following/{}", other["id"].as_str().unwrap());
+    assert_eq!(rookery.request("PUT", &path, Some(token.trim_end()), None).0, 422);
+}
+
+#[test]
 fn an_import_shows_in_the_next_read() {
     let place = Place::new();
     let rookery = place.start();
@@ -160,7 +209,10 @@ impl Conversation {
         assert_eq!(conversation.answer().unwrap(), r#"{"answer":"ready"}"#);
         conversation.say("{\"part\":\"edges\",\"edges\":[[1,2],[3,2]]}\n");
         let imported = conversation.answer().unwrap();
-        assert_eq!(imported, r#"{"answer":"imported","accounts":3,"edges":2}"#);
+        assert_eq!(
+            imported,
+            r#"{"answer":"imported","accounts":3,"edges":2,"standing":0,"deleted":0,"blocked":0,"signed_up":0}"#
+        );
         conversation
     }
 }

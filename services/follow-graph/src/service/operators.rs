@@ -21,8 +21,13 @@ impl FollowGraphService {
     }
 
     /// Imports edges between accounts `u<number>`.
-    pub async fn import(&self, edges: Vec<(u64, u64)>, deadline: Deadline) -> Result<ImportCounts, StoreError> {
-        let imported = self.ports.store.import(edges, deadline).await;
+    pub async fn import(
+        &self,
+        edges: Vec<(u64, u64)>,
+        attach: bool,
+        deadline: Deadline,
+    ) -> Result<ImportCounts, StoreError> {
+        let imported = self.ports.store.import(edges, attach, deadline).await;
         // One that timed out may have been done.
         self.replica.all_edges_changed();
         self.delivery.audience_changed();

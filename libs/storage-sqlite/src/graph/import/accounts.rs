@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ahash::AHashMap;
 use model::{ActorVersion, UserId};
 use rusqlite::{Connection, OptionalExtension};
+use storage::ImportRefusal;
 
 use crate::sql;
 
@@ -26,14 +27,13 @@ pub(super) struct Gain {
 /// The accounts of one call. New ones get their numbers at once and their rows at the end, when their counts are known:
 /// one statement each instead of three.
 pub(super) struct Accounts {
-    /// `None` for deleted ones.
-    known: AHashMap<u64, Option<Account>>,
+    known: AHashMap<u64, Result<Account, ImportRefusal>>,
     new: Vec<(UserId, String)>,
 }
 
 impl Accounts {
     /// Finds all of them. In the order of their handles, so that the index of handles is walked once through.
-    pub(super) fn find(connection: &Connection, pairs: &[(u64, u64)]) -> rusqlite::Result<Self> {
+    pub(super) fn find(connection: &Connection, pairs: &[(u64, u64)], attach: bool) -> rusqlite::Result<Self> {
         let mut numbers: Vec<u64> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
         numbers.sort_unstable();
         numbers.dedup();
@@ -49,13 +49,13 @@ impl Accounts {
             new: Vec::new(),
         };
         for (handle, number) in handles {
-            let found = if let Some((account, lives)) = standing(connection, &handle)? {
-                lives.then_some(account)
+            let found = if let Some(found) = standing(connection, &handle, attach)? {
+                found
             } else {
                 last += 1;
                 let id = UserId::new(last);
                 accounts.new.push((id, handle));
-                Some(Account {
+                Ok(Account {
                     id,
                     version: ActorVersion(0),
                 })
@@ -65,9 +65,9 @@ impl Accounts {
         Ok(accounts)
     }
 
-    /// The account of a number, unless it is deleted.
-    pub(super) fn get(&self, number: u64) -> Option<Account> {
-        self.known.get(&number).copied().flatten()
+    /// The account of a number of the call, if it takes edges.
+    pub(super) fn get(&self, number: u64) -> Result<Account, ImportRefusal> {
+        self.known[&number]
     }
 
     /// How many are new.
@@ -103,16 +103,28 @@ impl Accounts {
     }
 }
 
-/// The account with this handle, and whether it lives.
-fn standing(connection: &Connection, handle: &str) -> rusqlite::Result<Option<(Account, bool)>> {
+/// The account with this handle, if there is one and it takes edges.
+fn standing(
+    connection: &Connection,
+    handle: &str,
+    attach: bool,
+) -> rusqlite::Result<Option<Result<Account, ImportRefusal>>> {
     connection
-        .prepare_cached("SELECT id, actor_version, deleted_at_ms IS NULL FROM users WHERE handle_folded = ?1")?
+        .prepare_cached(
+            "SELECT id, actor_version, deleted_at_ms IS NOT NULL, password_hash IS NOT NULL
+             FROM users WHERE handle_folded = ?1",
+        )?
         .query_row([handle], |row| {
-            let account = Account {
+            if row.get(2)? {
+                return Ok(Err(ImportRefusal::Deleted));
+            }
+            if row.get(3)? && !attach {
+                return Ok(Err(ImportRefusal::SignedUp));
+            }
+            Ok(Ok(Account {
                 id: sql::user(row.get(0)?),
                 version: ActorVersion(sql::number(row.get(1)?)),
-            };
-            Ok((account, row.get(2)?))
+            }))
         })
         .optional()
 }
