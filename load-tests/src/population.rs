@@ -62,8 +62,11 @@ pub(crate) fn open_tweets(dir: &Path) -> Result<Arc<SqliteTweets>> {
     Ok(SqliteTweets::open(dir, Arc::new(SystemClock), options)?)
 }
 
-/// The store of accounts and edges in a folder.
+/// The store of accounts and edges in a folder. The system starts on it only where there is a store of tweets too.
 pub(crate) fn open_graph(dir: &Path) -> Result<Arc<SqliteGraph>> {
+    if !dir.join("tweets.db").exists() {
+        drop(open_tweets(dir)?);
+    }
     Ok(SqliteGraph::open(dir, Arc::new(SystemClock), GraphOptions::default())?)
 }
 

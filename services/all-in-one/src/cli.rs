@@ -54,7 +54,11 @@ pub enum Command {
         handle: String,
     },
     /// Bring the stores to the schema of this version.
-    Migrate,
+    Migrate {
+        /// When tweets.db was lost and no backup has it: go on without any tweet.
+        #[arg(long)]
+        accept_loss: bool,
+    },
 }
 
 #[cfg(test)]

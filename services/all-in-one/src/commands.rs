@@ -68,6 +68,6 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandErr
     match command {
         Command::ImportGraph { file, skip_bad, attach } => import_graph::run(settings, &file, skip_bad, attach).await,
         Command::Token { handle } => token::run(settings, handle).await,
-        Command::Migrate => migrate::run(settings).await,
+        Command::Migrate { accept_loss } => migrate::run(settings, accept_loss).await,
     }
 }

@@ -1,6 +1,6 @@
 //! The embedded stores of one data folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,15 +21,35 @@ const WORKER: WorkerId = match WorkerId::new(0) {
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
-/// A store could not be opened.
+const TWEETS: &str = "tweets.db";
+const GRAPH: &str = "graph.db";
+
+/// The stores could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct StoresError(#[from] OpenError);
+pub enum StoresError {
+    /// One of them could not.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Accounts are there, and their tweets are not.
+    #[error(
+        "{GRAPH} is in {} and {TWEETS} is not: the tweets are lost. Restore both files from one backup, \
+         or go on without any tweet by `rookery migrate --accept-loss`",
+        .0.display()
+    )]
+    TweetsLost(PathBuf),
+    /// Tweets are there, and the accounts that posted them are not.
+    #[error(
+        "{TWEETS} is in {} and {GRAPH} is not: the accounts are lost. Restore both files from one backup, \
+         or move the folder away and begin anew (new accounts would be taken for the authors of these tweets)",
+        .0.display()
+    )]
+    GraphLost(PathBuf),
+}
 
 impl StoresError {
     /// What a process exits with.
     pub(crate) fn exit_code(&self) -> u8 {
-        let OpenError::Sqlite { source, .. } = &self.0 else {
+        let Self::Open(OpenError::Sqlite { source, .. }) = self else {
             return exit::DATA_ERROR;
         };
         match source.sqlite_error_code() {
@@ -54,6 +74,7 @@ pub(crate) struct Stores {
 impl Stores {
     /// Opens all stores, which brings them to the schema of this build. Blocks: follower lists are read into memory.
     pub(crate) fn open(dir: &Path, max_backlog: u64, clock: &Arc<dyn Clock>) -> Result<Self, StoresError> {
+        are_a_pair(dir)?;
         let tweets = TweetOptions {
             max_backlog,
             ..TweetOptions::new(WORKER)
@@ -98,8 +119,37 @@ fn close<S>(store: Arc<S>, give_up: Instant) -> bool {
     }
 }
 
-/// Opens accounts and edges alone.
+/// Tweets and accounts are made together, and mean nothing without each other.
+fn are_a_pair(dir: &Path) -> Result<(), StoresError> {
+    match (is_there(dir, TWEETS), is_there(dir, GRAPH)) {
+        (false, true) => Err(StoresError::TweetsLost(dir.to_owned())),
+        (true, false) => Err(StoresError::GraphLost(dir.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Empty files don't count: the data folder makes them, for their permissions.
+fn is_there(dir: &Path, store: &str) -> bool {
+    dir.join(store).metadata().is_ok_and(|file| file.len() > 0)
+}
+
+/// Makes the store of tweets anew after it was lost. Lost accounts cannot be done without.
+pub(crate) fn accept_loss_of_tweets(dir: &Path) -> Result<(), StoresError> {
+    match are_a_pair(dir) {
+        Err(StoresError::TweetsLost(_)) => {
+            SqliteTweets::open(dir, Arc::new(SystemClock), TweetOptions::new(WORKER))?;
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Opens accounts and edges alone. Where nothing is yet, the store of tweets is made too: the two are a pair.
 pub(crate) fn open_graph(data_dir: &DataDir) -> Result<Arc<SqliteGraph>, StoresError> {
+    are_a_pair(data_dir.path())?;
+    if !is_there(data_dir.path(), TWEETS) {
+        SqliteTweets::open(data_dir.path(), Arc::new(SystemClock), TweetOptions::new(WORKER))?;
+    }
     Ok(SqliteGraph::open(
         data_dir.path(),
         Arc::new(SystemClock),

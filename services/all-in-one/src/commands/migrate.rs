@@ -5,11 +5,11 @@ use runtime::Settings;
 use super::CommandError;
 use super::system::System;
 
-pub(super) async fn run(settings: &Settings) -> Result<(), CommandError> {
+pub(super) async fn run(settings: &Settings, accept_loss: bool) -> Result<(), CommandError> {
     let data_dir = settings.data_dir.display();
     match System::open(settings).await? {
         System::Stopped(stopped) => {
-            stopped.migrate()?;
+            stopped.migrate(accept_loss)?;
             println!(
                 "the stores in {data_dir} are at the schema of this version ({})",
                 env!("CARGO_PKG_VERSION")

@@ -82,7 +82,10 @@ pub(super) struct Stopped<'a> {
 
 impl Stopped<'_> {
     /// Opening a store brings it to the current schema.
-    pub(super) fn migrate(&self) -> Result<(), CommandError> {
+    pub(super) fn migrate(&self, accept_loss: bool) -> Result<(), CommandError> {
+        if accept_loss {
+            stores::accept_loss_of_tweets(self.data_dir.path())?;
+        }
         Stores::open(
             self.data_dir.path(),
             self.settings.limits.max_backlog,
