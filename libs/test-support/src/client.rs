@@ -180,10 +180,12 @@ impl Client {
         self.send(Request::new(Method::GET, path).token(token)).await
     }
 
-    /// Makes an account.
+    /// Makes an account. Each call has a key of its own: asked again after a 503, it must not find its own handle taken.
     pub async fn sign_up(&self, handle: &str, password: &str) -> Result<Answer, ClientError> {
         let body = json!({"handle": handle, "password": password});
-        self.send(Request::new(Method::POST, "/v1/users").body(body)).await
+        let key = format!("sign-up-{:x}", rand::random::<u64>());
+        let request = Request::new(Method::POST, "/v1/users").body(body);
+        self.send(request.key(key)).await
     }
 
     /// Logs in.
