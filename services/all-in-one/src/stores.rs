@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use model::{Clock, SystemClock, WorkerId};
 use runtime::exit;
@@ -23,6 +24,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 const TWEETS: &str = "tweets.db";
 const GRAPH: &str = "graph.db";
+/// Lies there from before the first store is made until both are: a first start that was killed in between lost nothing.
+const UNFINISHED: &str = "first-start";
 
 /// The stores could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +47,18 @@ pub enum StoresError {
         .0.display()
     )]
     GraphLost(PathBuf),
+    /// The folder cannot be written to.
+    #[error("{UNFINISHED} cannot be written in the data folder: {0}")]
+    Folder(#[source] io::Error),
 }
 
 impl StoresError {
     /// What a process exits with.
     pub(crate) fn exit_code(&self) -> u8 {
-        let Self::Open(OpenError::Sqlite { source, .. }) = self else {
-            return exit::DATA_ERROR;
+        let source = match self {
+            Self::Open(OpenError::Sqlite { source, .. }) => source,
+            Self::Folder(_) => return exit::CANNOT_CREATE,
+            Self::Open(_) | Self::TweetsLost(_) | Self::GraphLost(_) => return exit::DATA_ERROR,
         };
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => exit::DATA_ERROR,
@@ -74,16 +82,18 @@ pub(crate) struct Stores {
 impl Stores {
     /// Opens all stores, which brings them to the schema of this build. Blocks: follower lists are read into memory.
     pub(crate) fn open(dir: &Path, max_backlog: u64, clock: &Arc<dyn Clock>) -> Result<Self, StoresError> {
-        are_a_pair(dir)?;
+        begin(dir)?;
         let tweets = TweetOptions {
             max_backlog,
             ..TweetOptions::new(WORKER)
         };
-        Ok(Self {
+        let stores = Self {
             tweets: SqliteTweets::open(dir, Arc::clone(clock), tweets)?,
             graph: SqliteGraph::open(dir, Arc::clone(clock), GraphOptions::default())?,
             deliveries: SqliteDeliveries::open(dir, DeliveryOptions::default())?,
-        })
+        };
+        end(dir)?;
+        Ok(stores)
     }
 
     /// Closes them: what was queued is written, and their threads have ended. Answers whether that was so in time. Whoever
@@ -119,9 +129,27 @@ fn close<S>(store: Arc<S>, give_up: Instant) -> bool {
     }
 }
 
+/// Before stores are opened: one alone is refused; where there is none, both are about to be made.
+fn begin(dir: &Path) -> Result<(), StoresError> {
+    are_a_pair(dir)?;
+    if !is_there(dir, TWEETS) {
+        fs::write(dir.join(UNFINISHED), "").map_err(StoresError::Folder)?;
+    }
+    Ok(())
+}
+
+/// Both stores are there.
+fn end(dir: &Path) -> Result<(), StoresError> {
+    match fs::remove_file(dir.join(UNFINISHED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoresError::Folder(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Tweets and accounts are made together, and mean nothing without each other.
 fn are_a_pair(dir: &Path) -> Result<(), StoresError> {
     match (is_there(dir, TWEETS), is_there(dir, GRAPH)) {
+        _ if dir.join(UNFINISHED).exists() => Ok(()),
         (false, true) => Err(StoresError::TweetsLost(dir.to_owned())),
         (true, false) => Err(StoresError::GraphLost(dir.to_owned())),
         _ => Ok(()),
@@ -146,13 +174,29 @@ pub(crate) fn accept_loss_of_tweets(dir: &Path) -> Result<(), StoresError> {
 
 /// Opens accounts and edges alone. Where nothing is yet, the store of tweets is made too: the two are a pair.
 pub(crate) fn open_graph(data_dir: &DataDir) -> Result<Arc<SqliteGraph>, StoresError> {
-    are_a_pair(data_dir.path())?;
-    if !is_there(data_dir.path(), TWEETS) {
-        SqliteTweets::open(data_dir.path(), Arc::new(SystemClock), TweetOptions::new(WORKER))?;
+    let dir = data_dir.path();
+    begin(dir)?;
+    if !is_there(dir, TWEETS) {
+        SqliteTweets::open(dir, Arc::new(SystemClock), TweetOptions::new(WORKER))?;
     }
-    Ok(SqliteGraph::open(
-        data_dir.path(),
-        Arc::new(SystemClock),
-        GraphOptions::default(),
-    )?)
+    let graph = SqliteGraph::open(dir, Arc::new(SystemClock), GraphOptions::default())?;
+    end(dir)?;
+    Ok(graph)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_start_that_was_killed_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        begin(dir.path()).unwrap();
+        fs::write(dir.path().join(TWEETS), "made").unwrap();
+        begin(dir.path()).unwrap();
+        fs::write(dir.path().join(GRAPH), "made").unwrap();
+        end(dir.path()).unwrap();
+        fs::remove_file(dir.path().join(GRAPH)).unwrap();
+        assert!(matches!(begin(dir.path()), Err(StoresError::GraphLost(_))));
+    }
 }
