@@ -162,9 +162,14 @@ impl Worker {
         let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
-        let _turn = self.turn().await;
+        let turn = self.turn().await;
         let new = followed_since(&view, stored.holds);
-        let (ids, _) = self.pushed(new, &rules, stored.complete_from, deadline).await?;
+        let (ids, complete_from) = self.pushed(new, &rules, stored.complete_from, deadline).await?;
+        if complete_from > stored.complete_from || ids.len() > self.settings.window {
+            // They alone fill it. What is left out lies above its mark, which only a build can raise.
+            drop(turn);
+            return self.build(reader, deadline).await;
+        }
         self.ports
             .timelines
             .backfill(reader, &ids, stored.holds, view.version, deadline)
@@ -173,8 +178,7 @@ impl Worker {
     }
 
     /// The newest tweets of these authors that readers don't pull anyway, as many as a timeline holds, none below
-    /// `floor`; and down to where they are complete. Where more than a window's worth is there, what is left out would be
-    /// trimmed at once.
+    /// `floor`; and down to where they are complete, which is `floor` unless there are more than a window's worth.
     async fn pushed(
         &self,
         authors: impl Iterator<Item = UserId>,

@@ -1,5 +1,7 @@
 //! Home and user timelines, page by page.
 
+use std::time::Duration;
+
 use model::TweetId;
 use test_support::PageQuery;
 use test_support::client::{HomePage, TweetPage};
@@ -58,6 +60,27 @@ async fn a_scroll_reaches_the_end_of_history_below_the_window() {
             expected,
             "{page_size}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_follow_of_somebody_with_more_than_a_window_leaves_no_gap() {
+    let app = App::with(&[("ROOKERY__TIMELINE__WINDOW", "20")]).await;
+    let (ada, bob) = (app.account("ada").await, app.account("bob").await);
+    let mut expected = app.tweets(&ada, 1).await;
+    // The first reads have her timeline built.
+    for _ in 0..20 {
+        app.client.scroll(&ada.token, 7).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    expected.extend(app.tweets(&bob, 45).await);
+    app.connect(&ada, "following", &bob).await;
+    app.settle(&expected).await;
+    expected.reverse();
+    // Before bob's tweets are in her timeline, while they are put there, and after it.
+    for _ in 0..50 {
+        assert_eq!(app.client.scroll(&ada.token, 7).await.unwrap(), expected);
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
