@@ -67,8 +67,16 @@ async fn prune(tweets: Arc<PostgresTweets>, shutdown: CancellationToken) {
         .await
         .is_some()
     {
-        if let Err(error) = tweets.prune(PRUNED_AT_ONCE, Deadline::after(PRUNE_WITHIN)).await {
-            tracing::warn!(%error, "old keys and tombstones were not dropped; the next pass tries again");
+        // As many as come in, and no more at once than a server takes in its stride.
+        let mut more = true;
+        while more && !shutdown.is_cancelled() {
+            let pruned = tweets.prune(PRUNED_AT_ONCE, Deadline::after(PRUNE_WITHIN)).await;
+            more = pruned
+                .as_ref()
+                .is_ok_and(|pruned| pruned.keys.max(pruned.tombstones) >= PRUNED_AT_ONCE as u64);
+            if let Err(error) = pruned {
+                tracing::warn!(%error, "old keys and tombstones were not dropped; the next pass tries again");
+            }
         }
     }
 }
