@@ -208,16 +208,23 @@ impl<'a> Scan<'a> {
         self.add_originals().await?;
         let settled = self.basis.settled;
         let above = self.visible.partition_point(|tweet| tweet.id >= settled);
-        let (seen, complete) = bounded_seen(&self.visible[..above], self.request.reader);
+        let (seen, all) = bounded_seen(&self.visible[..above], self.request.reader);
         let mark = Mark { settled, seen };
-        if !complete {
+        if !all {
             self.visible.retain(|tweet| mark.covers(tweet.id));
         }
-        Ok(self.cut(mark, complete))
+        // Where fan-out lags so far behind that the way down ended above the mark, nothing is known of what lies between:
+        // the scroll goes on there, and a poll from the mark shows it once more.
+        let scroll = Mark {
+            settled: settled.max(self.low),
+            seen: mark.seen[mark.seen.partition_point(|id| *id < self.low)..].to_vec(),
+        };
+        Ok(self.cut(mark, &scroll, all))
     }
 
     fn later_page(self, mark: Mark) -> HomePage {
-        self.cut(mark, true)
+        let scroll = mark.clone();
+        self.cut(mark, &scroll, true)
     }
 
     /// Adds originals of replies that are shown and that are not delivered yet, and their originals in turn.
@@ -243,7 +250,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn cut(self, mark: Mark, complete: bool) -> HomePage {
+    fn cut(self, mark: Mark, scroll: &Mark, complete: bool) -> HomePage {
         let limit = self.request.limit;
         let mut tweets: Vec<_> = self
             .visible
@@ -259,7 +266,7 @@ impl<'a> Scan<'a> {
         };
         let next = below.map(|below| HomeCursor {
             below,
-            mark: mark.clone(),
+            mark: scroll.clone(),
         });
         HomePage {
             tweets,
