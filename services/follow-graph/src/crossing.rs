@@ -49,11 +49,12 @@ enum Goal {
 
 /// The steps that are due, and whether some subject is still on its way after them.
 pub(crate) fn decide(situation: &Situation<'_>) -> (Steps, bool) {
+    let close_at = situation.close_at();
     let mut steps = Steps::new();
     let mut all_pulled = true;
     let mut under_way = false;
     for (author, state, goal) in situation.authors() {
-        let step = situation.step(Subject::Author(author), &state, goal);
+        let step = situation.step(Subject::Author(author), &state, goal, close_at);
         let phase = step.as_ref().map_or(state.phase, |next| next.phase);
         all_pulled &= goal != Goal::Pulled || phase == Phase::Pulled;
         under_way |= !goal.is_reached_by(phase);
@@ -66,7 +67,7 @@ pub(crate) fn decide(situation: &Situation<'_>) -> (Steps, bool) {
     let step = if waits {
         None
     } else {
-        situation.step(Subject::Everyone, everyone, goal)
+        situation.step(Subject::Everyone, everyone, goal, close_at)
     };
     under_way |= !goal.is_reached_by(step.as_ref().map_or(everyone.phase, |next| next.phase));
     steps.extend(step.map(|next| (Subject::Everyone, next)));
@@ -138,18 +139,19 @@ impl Situation<'_> {
         }
     }
 
-    fn step(&self, subject: Subject, state: &DeliveryState, goal: Goal) -> Option<DeliveryState> {
+    fn step(&self, subject: Subject, state: &DeliveryState, goal: Goal, close_at: TweetId) -> Option<DeliveryState> {
         let mut next = state.clone();
         match (state.phase, goal) {
             (Phase::Pushed, Goal::Pulled) => next.open(TweetId::first_at(self.now_ms), self.now_ms),
             (Phase::Pulled, Goal::Pushed) => next.resume_pushing(self.now_ms),
             (Phase::Both, Goal::Pulled) if (self.settled)(subject) => next.stop_pushing(self.now_ms),
-            (Phase::Both, Goal::Pushed) if (self.settled)(subject) => next.close(self.close_at(), self.now_ms),
+            (Phase::Both, Goal::Pushed) if (self.settled)(subject) => next.close(close_at, self.now_ms),
             _ => return None,
         }
         Some(next)
     }
 
+    /// Where ranges that are closed now end. It looks at every author: once for all steps.
     fn close_at(&self) -> TweetId {
         let states = self
             .rules
