@@ -47,6 +47,23 @@ fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
+/// OpenAPI asks for it.
+#[tokio::test]
+async fn every_response_is_described() {
+    let app = App::start().await;
+    let document = document(&app).await;
+    let operations = document["paths"].as_object().unwrap().values();
+    for operation in operations.flat_map(|path| path.as_object().unwrap().values()) {
+        let Some(responses) = operation["responses"].as_object() else {
+            continue;
+        };
+        for (status, response) in responses {
+            let described = response["description"].is_string() || response["$ref"].is_string();
+            assert!(described, "{status} of {}", operation["operationId"]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_route_is_described_and_nothing_else() {
     let app = App::start().await;

@@ -48,7 +48,7 @@ pub(super) struct PutPasswordBody {
         description = "Up to 128 visible characters; kept for 24 hours with the handle: the same key with another handle is another request"
     )),
     request_body = PostUserBody,
-    responses((status = 201, body = UserBody)),
+    responses((status = 201, description = "The account.", body = UserBody)),
     security(())
 )]
 pub(super) async fn post_user(
@@ -108,7 +108,7 @@ fn sign_up_problem(error: SignUpError) -> Problem {
     path = "/v1/users/me",
     operation_id = "getMe",
     tag = "users",
-    responses((status = 200, body = UserBody)),
+    responses((status = 200, description = "The account.", body = UserBody)),
     security(("bearerAuth" = []))
 )]
 pub(super) async fn get_me(

@@ -36,7 +36,7 @@ pub(super) struct UsersBody {
     operation_id = "getFollowers",
     tag = "users",
     params(("id" = String, Path, description = "The account"), PageQuery),
-    responses((status = 200, body = UsersBody)),
+    responses((status = 200, description = "A page of followers.", body = UsersBody)),
     security((), ("bearerAuth" = []))
 )]
 pub(super) async fn get_followers(
@@ -56,7 +56,7 @@ pub(super) async fn get_followers(
     operation_id = "getFollowing",
     tag = "users",
     params(("id" = String, Path, description = "The account"), PageQuery),
-    responses((status = 200, body = UsersBody)),
+    responses((status = 200, description = "A page of those who are followed.", body = UsersBody)),
     security((), ("bearerAuth" = []))
 )]
 pub(super) async fn get_following(

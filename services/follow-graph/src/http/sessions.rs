@@ -39,7 +39,7 @@ pub(super) struct SessionBody {
     tag = "sessions",
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 128 visible characters; a repeat gets a new token")),
     request_body = PostSessionBody,
-    responses((status = 201, body = SessionBody)),
+    responses((status = 201, description = "A token.", body = SessionBody)),
     security(())
 )]
 pub(super) async fn post_session(

@@ -16,7 +16,7 @@ use crate::service::FollowGraphService;
     operation_id = "getUser",
     tag = "users",
     params(("id" = String, Path, description = "The account")),
-    responses((status = 200, body = UserBody)),
+    responses((status = 200, description = "The account.", body = UserBody)),
     security((), ("bearerAuth" = []))
 )]
 pub(super) async fn get_user(
@@ -41,7 +41,7 @@ pub(super) async fn get_user(
     operation_id = "getUserByHandle",
     tag = "users",
     params(("handle" = String, Path, description = "1 to 15 of `A-Za-z0-9_`")),
-    responses((status = 200, body = UserBody)),
+    responses((status = 200, description = "The account.", body = UserBody)),
     security((), ("bearerAuth" = []))
 )]
 pub(super) async fn get_user_by_handle(

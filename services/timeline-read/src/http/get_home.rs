@@ -47,7 +47,7 @@ pub(super) struct HomeBody<'a> {
     operation_id = "getHomeTimeline",
     tag = "timelines",
     params(HomeQuery),
-    responses((status = 200, body = HomeBody)),
+    responses((status = 200, description = "A page of the timeline.", body = HomeBody)),
     security(("bearerAuth" = []))
 )]
 pub(super) async fn get_home(

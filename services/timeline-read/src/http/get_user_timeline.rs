@@ -29,7 +29,7 @@ pub(super) struct UserTimelineBody<'a> {
     operation_id = "getUserTimeline",
     tag = "timelines",
     params(("id" = String, Path, description = "The account"), PageQuery),
-    responses((status = 200, body = UserTimelineBody)),
+    responses((status = 200, description = "A page of the timeline.", body = UserTimelineBody)),
     security((), ("bearerAuth" = []))
 )]
 pub(super) async fn get_user_timeline(

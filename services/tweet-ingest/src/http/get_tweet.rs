@@ -14,7 +14,7 @@ use crate::service::TweetIngest;
     operation_id = "getTweet",
     tag = "tweets",
     params(("id" = String, Path, description = "The tweet")),
-    responses((status = 200, body = TweetBody)),
+    responses((status = 200, description = "The tweet.", body = TweetBody)),
     security((), ("bearerAuth" = []))
 )]
 pub(super) async fn get_tweet(

@@ -34,7 +34,7 @@ pub(super) struct PostTweetBody {
     tag = "tweets",
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 128 visible characters; kept for 24 hours")),
     request_body = PostTweetBody,
-    responses((status = 201, body = TweetBody)),
+    responses((status = 201, description = "The tweet.", body = TweetBody)),
     security(("bearerAuth" = []))
 )]
 pub(super) async fn post_tweet(
