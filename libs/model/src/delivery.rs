@@ -12,7 +12,7 @@ use crate::{TweetId, UserId};
 
 /// The three approaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Strategy {
     /// Nothing is written at posting; a read merges the tweets of those the reader follows.
     Pull,
@@ -30,6 +30,15 @@ impl Strategy {
             Self::Push => "push",
             Self::Hybrid => "hybrid",
         }
+    }
+}
+
+/// From JSON and configuration its name is read, and nothing else that an enum could be written as.
+impl TryFrom<String> for Strategy {
+    type Error = InvalidRules;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
     }
 }
 

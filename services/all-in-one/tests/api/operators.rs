@@ -42,6 +42,8 @@ async fn bad_rules_are_refused_and_change_nothing() {
     refused(put_rules(&operators, crossed).await, 422, "invalid-rules");
     for body in [
         json!({"strategy": "hybrid"}),
+        json!({"strategy": null, "pull_threshold": 5, "push_threshold": 4}),
+        json!({"strategy": {"pull": null}, "pull_threshold": 5, "push_threshold": 4}),
         json!({"strategy": "hybrid", "pull_threshold": "5", "push_threshold": 4}),
         json!({"strategy": "hybrid", "pull_threshold": -5, "push_threshold": 4}),
         json!({"strategy": "hybrid", "pull_threshold": 5, "push_threshold": 4, "more": 1}),
