@@ -76,7 +76,7 @@ impl Client {
     pub(crate) async fn import(&mut self, edges: Vec<(u64, u64)>) -> Result<ImportCounts, ClientError> {
         self.wire.send(&ImportPart::Edges { edges }).await?;
         match self.answer().await? {
-            Answer::Imported(counts) => Ok(counts.into()),
+            Answer::Imported(counts) => Ok(counts),
             _ => Err(ClientError::Unexpected),
         }
     }

@@ -49,7 +49,7 @@ pub(super) enum Answer {
     /// The import may begin.
     Ready {},
     /// A batch is committed: how much it made.
-    Imported(Counts),
+    Imported(#[serde(with = "Counts")] ImportCounts),
     /// What was asked for is done.
     Done {},
     /// It is not, and this was the last answer.
@@ -61,57 +61,16 @@ pub(super) enum Answer {
     },
 }
 
-/// See [`ImportCounts`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Counts {
-    pub(super) accounts: u64,
-    pub(super) edges: u64,
-    pub(super) standing: u64,
-    pub(super) deleted: u64,
-    pub(super) blocked: u64,
-    pub(super) signed_up: u64,
-}
-
-impl From<ImportCounts> for Counts {
-    fn from(counts: ImportCounts) -> Self {
-        let ImportCounts {
-            accounts,
-            edges,
-            standing,
-            deleted,
-            blocked,
-            signed_up,
-        } = counts;
-        Self {
-            accounts,
-            edges,
-            standing,
-            deleted,
-            blocked,
-            signed_up,
-        }
-    }
-}
-
-impl From<Counts> for ImportCounts {
-    fn from(counts: Counts) -> Self {
-        let Counts {
-            accounts,
-            edges,
-            standing,
-            deleted,
-            blocked,
-            signed_up,
-        } = counts;
-        Self {
-            accounts,
-            edges,
-            standing,
-            deleted,
-            blocked,
-            signed_up,
-        }
-    }
+/// [`ImportCounts`], as they are written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ImportCounts")]
+struct Counts {
+    accounts: u64,
+    edges: u64,
+    standing: u64,
+    deleted: u64,
+    blocked: u64,
+    signed_up: u64,
 }
 
 #[cfg(test)]

@@ -174,7 +174,7 @@ impl Desk {
                 ImportPart::Edges { edges } => {
                     let counts = import.add(edges).await?;
                     made += counts;
-                    wire.send(&Answer::Imported(counts.into())).await?;
+                    wire.send(&Answer::Imported(counts)).await?;
                 }
                 ImportPart::End {} => {
                     import.end().await?;
