@@ -136,7 +136,13 @@ fn send(found: &Found, signal: Signal) {
     let _ = kill_process(found.pid, signal);
 }
 
-/// Ended, be it that nobody has taken note: a process without a command line is one that waits for that.
+/// Ended, be it that nobody has taken note. A killed process loses its memory, and with it its command line, before it gives
+/// back its ports: those are free when its last thread is gone.
 fn is_gone(found: &Found) -> bool {
-    words(found.pid.as_raw_pid(), "cmdline").iter().all(String::is_empty)
+    let folder = format!("/proc/{}", found.pid.as_raw_pid());
+    let Ok(stat) = fs::read_to_string(format!("{folder}/stat")) else {
+        return true;
+    };
+    let is_zombie = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'));
+    is_zombie && fs::read_dir(format!("{folder}/task")).map_or(0, Iterator::count) <= 1
 }

@@ -180,14 +180,11 @@ impl Part {
             }
             return Ok(true);
         }
-        // A process that has ended and of which nobody has taken note has no command line.
-        let runs = running
-            .pid
-            .is_some_and(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|command| !command.is_empty()));
-        if !runs {
+        let gone = running.pid.is_none_or(is_gone);
+        if gone {
             running.pid = None;
         }
-        Ok(!runs)
+        Ok(gone)
     }
 
     /// The standard library can send none.
@@ -203,6 +200,16 @@ impl Part {
     fn error(&self, what: &str) -> io::Error {
         io::Error::other(format!("{self}: {what}; see {}", self.log().display()))
     }
+}
+
+/// Whether a process that is not our child has ended, be it that nobody has taken note. A killed one loses its memory, and
+/// with it its command line, before it gives back its ports: those are free when its last thread is gone.
+fn is_gone(pid: u32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    let is_zombie = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'));
+    is_zombie && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) <= 1
 }
 
 /// `fan-out 1`.
