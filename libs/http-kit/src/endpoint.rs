@@ -1,16 +1,20 @@
 //! How a service describes a resource, so that every resource answers 405 in the same way.
 
-use actix_web::dev::{AppService, HttpServiceFactory};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppService, HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::guard::{self, Guard};
 use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, web};
 
 use crate::{Problem, problems};
 
 /// A resource: a path and the methods that apply to it. Any other method is 405 with `Allow`; `HEAD` goes with `GET`.
+/// It takes no query parameters unless [`Endpoint::with_query`] says so.
 pub struct Endpoint {
     resource: Resource,
     methods: Vec<Method>,
+    takes_query: bool,
 }
 
 impl Endpoint {
@@ -19,7 +23,15 @@ impl Endpoint {
         Self {
             resource: web::resource(path.to_owned()),
             methods: Vec::new(),
+            takes_query: false,
         }
+    }
+
+    /// Leaves the query to the handlers, which refuse what they don't know.
+    #[must_use]
+    pub fn with_query(mut self) -> Self {
+        self.takes_query = true;
+        self
     }
 
     /// Answers `GET` and `HEAD`.
@@ -88,6 +100,29 @@ impl HttpServiceFactory for Endpoint {
             let refusal: Result<HttpResponse, Problem> = Err(problem.allow(allowed.clone()));
             std::future::ready(refusal)
         };
-        self.resource.default_service(web::to(refuse)).register(config);
+        let resource = self.resource.default_service(web::to(refuse));
+        if self.takes_query {
+            return resource.register(config);
+        }
+        let methods = self.methods;
+        resource
+            .wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
+                let applies = methods.contains(request.method());
+                refuse_query(applies, request, next)
+            }))
+            .register(config);
     }
+}
+
+/// A method that does not apply here is refused as such.
+async fn refuse_query(
+    applies: bool,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if applies && !request.query_string().is_empty() {
+        let detail = "There are no query parameters here. Send none.";
+        return Ok(request.error_response(Problem::new(&problems::INVALID_QUERY, detail)));
+    }
+    next.call(request).await
 }

@@ -80,15 +80,15 @@ impl Readiness {
     }
 }
 
-/// `/healthz`, `/readyz` and `/metrics`.
+/// `/healthz`, `/readyz` and `/metrics`. Who probes or scrapes may add parameters.
 pub fn internal_routes(readiness: Arc<Readiness>) -> impl Fn(&mut web::ServiceConfig) + Clone {
     let readiness = web::Data::from(readiness);
     move |config| {
         config
             .app_data(readiness.clone())
-            .service(Endpoint::new("/healthz").get(healthz))
-            .service(Endpoint::new("/readyz").get(readyz))
-            .service(Endpoint::new("/metrics").get(metrics));
+            .service(Endpoint::new("/healthz").with_query().get(healthz))
+            .service(Endpoint::new("/readyz").with_query().get(readyz))
+            .service(Endpoint::new("/metrics").with_query().get(metrics));
     }
 }
 

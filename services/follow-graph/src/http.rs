@@ -58,8 +58,16 @@ pub fn routes(
             )
             .service(Endpoint::new("/v1/users/by-handle/{handle}").get(users::get_user_by_handle))
             .service(Endpoint::new("/v1/users/{id}").get(users::get_user))
-            .service(Endpoint::new("/v1/users/{id}/followers").get(lists::get_followers))
-            .service(Endpoint::new("/v1/users/{id}/following").get(lists::get_following));
+            .service(
+                Endpoint::new("/v1/users/{id}/followers")
+                    .with_query()
+                    .get(lists::get_followers),
+            )
+            .service(
+                Endpoint::new("/v1/users/{id}/following")
+                    .with_query()
+                    .get(lists::get_following),
+            );
     }
 }
 

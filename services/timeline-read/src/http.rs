@@ -19,8 +19,12 @@ pub fn routes(service: Arc<TimelineRead>) -> impl Fn(&mut web::ServiceConfig) + 
     move |config| {
         config
             .app_data(service.clone())
-            .service(Endpoint::new("/v1/timelines/home").get(get_home::get_home))
-            .service(Endpoint::new("/v1/timelines/users/{id}").get(get_user_timeline::get_user_timeline));
+            .service(Endpoint::new("/v1/timelines/home").with_query().get(get_home::get_home))
+            .service(
+                Endpoint::new("/v1/timelines/users/{id}")
+                    .with_query()
+                    .get(get_user_timeline::get_user_timeline),
+            );
     }
 }
 

@@ -26,7 +26,7 @@ async fn page(query: QueryParams<PageQuery>) -> Result<HttpResponse, Problem> {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(Endpoint::new("/notes").post(echo))
-        .service(Endpoint::new("/page").get(page))
+        .service(Endpoint::new("/page").with_query().get(page))
         .service(Endpoint::new("/tweets/{id}").get(async |id: PathId<TweetId>| HttpResponse::Ok().json(id.0)))
         .service(Endpoint::new("/nothing").delete(async |_: NoBody| HttpResponse::NoContent()))
         .service(Endpoint::new("/key").put(async |key: IdempotencyHeader| HttpResponse::Ok().json(key.0)));
@@ -129,6 +129,12 @@ async fn queries() {
         let (status, slug) = problem(service.get(&format!("/page?{query}")).await).await;
         assert_eq!((status, &*slug), (400, expected), "{query}");
     }
+    let key = |query: &str| service.client.put(service.url(&format!("/key{query}")));
+    assert_eq!(key("?").send().await.unwrap().status(), 200);
+    let refused = key("?limit=1").send().await.unwrap();
+    assert_eq!(problem(refused).await, (400, "invalid-query".to_owned()));
+    let other_method = service.get("/key?limit=1").await;
+    assert_eq!(problem(other_method).await, (405, "method-not-allowed".to_owned()));
 }
 
 #[actix_web::test]

@@ -108,6 +108,8 @@ async fn unknown_parameters_are_refused() {
     let app = App::start().await;
     let ada = app.account("ada").await;
     for path in [
+        "/v1/users/me".to_owned(),
+        "/v1/openapi.json".to_owned(),
         "/v1/timelines/home".to_owned(),
         format!("/v1/timelines/users/{}", ada.id),
         format!("/v1/users/{}/followers", ada.id),
@@ -121,6 +123,13 @@ async fn unknown_parameters_are_refused() {
             );
         }
     }
+    let post = Request::new(Method::POST, "/v1/tweets?dry_run=true").token(Some(&ada.token));
+    refused(
+        app.send(post.body(json!({"text": "posted"}))).await,
+        400,
+        "invalid-query",
+    );
+    assert_eq!(app.home_texts(&ada).await, [""; 0], "nothing of this was done");
 }
 
 #[tokio::test]
