@@ -1,12 +1,11 @@
 //! Files of follow edges: one edge a line, `follower followee`, plain or gzipped.
 //!
 //! A whole file is read and checked before anything is imported from it, so that a bad line near its end does not leave
-//! half a graph behind. What is kept takes 16 bytes an edge, in batches that are handed on, and freed, one by one.
+//! half a graph behind. What is kept takes 16 bytes an edge.
 
 mod line;
 mod lines;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -89,31 +88,23 @@ impl BadLines {
 /// What a file holds.
 #[derive(Debug, Default)]
 pub struct ParsedGraph {
-    /// The edges in the order of their lines, each `(follower, followee)`; no batch is empty.
-    pub batches: Vec<Vec<(u64, u64)>>,
-    /// How many edges there are.
-    pub edges: u64,
+    /// The edges, each `(follower, followee)` and there once, in that order: stores keep them by key, and a batch of neighbours touches few
+    /// of their pages.
+    pub edges: Vec<(u64, u64)>,
     /// The lines that hold none and should.
     pub bad: BadLines,
 }
 
 impl ParsedGraph {
-    fn add(&mut self, edge: (u64, u64)) {
-        if self.batches.last().is_none_or(|batch| batch.len() == BATCH_EDGES) {
-            self.batches.push(Vec::with_capacity(BATCH_EDGES));
-        }
-        let batch = self.batches.last_mut().expect("one was pushed if there was none");
-        batch.push(edge);
-        self.edges += 1;
+    /// The edges, by the commit.
+    pub fn batches(&self) -> impl Iterator<Item = &[(u64, u64)]> {
+        self.edges.chunks(BATCH_EDGES)
     }
 
     /// How many accounts follow more than `limit` others.
-    pub fn followers_above(&self, limit: u64) -> u64 {
-        let mut follows = HashMap::<u64, u64>::new();
-        for (follower, _) in self.batches.iter().flatten() {
-            *follows.entry(*follower).or_default() += 1;
-        }
-        follows.values().filter(|follows| **follows > limit).count() as u64
+    pub fn followers_above(&self, limit: u64) -> usize {
+        let of_one = self.edges.chunk_by(|(one, _), (other, _)| one == other);
+        of_one.filter(|follows| follows.len() as u64 > limit).count()
     }
 }
 
@@ -155,7 +146,7 @@ fn parse<R: BufRead>(reader: R, mut progress: impl FnMut(&R)) -> io::Result<Pars
             Line::TooLong => Err(BadLine::TooLong),
         };
         match parsed {
-            Ok(Some(edge)) => graph.add(edge),
+            Ok(Some(edge)) => graph.edges.push(edge),
             Ok(None) => {}
             Err(bad) => graph.bad.add(number, bad),
         }
@@ -164,6 +155,8 @@ fn parse<R: BufRead>(reader: R, mut progress: impl FnMut(&R)) -> io::Result<Pars
         }
     }
     progress(lines.reader());
+    graph.edges.sort_unstable();
+    graph.edges.dedup();
     Ok(graph)
 }
 
@@ -247,7 +240,7 @@ mod tests {
     fn edges(content: &[u8]) -> Vec<(u64, u64)> {
         let graph = read(file(content).path(), |_| {}).unwrap();
         assert_eq!(graph.bad.count, 0);
-        graph.batches.concat()
+        graph.edges
     }
 
     #[test]
@@ -272,18 +265,19 @@ mod tests {
         let mut text = b"1 2\n# fine\n".to_vec();
         text.extend(b"1 1\n".repeat(25));
         let graph = read(file(&text).path(), |_| {}).unwrap();
-        assert_eq!((graph.edges, graph.bad.count, graph.bad.untold()), (1, 25, 5));
+        assert_eq!((graph.edges.len(), graph.bad.count, graph.bad.untold()), (1, 25, 5));
         assert_eq!(graph.bad.first[0], (3, BadLine::SelfLoop(1)));
         assert_eq!(graph.bad.first[19].0, 22);
     }
 
     #[test]
     fn a_file_is_cut_into_batches_and_progress_reaches_its_end() {
-        let lines: Vec<String> = (0..150_000).map(|n| format!("{n} {}", n + 1)).collect();
+        let lines: Vec<String> = (0..150_000).rev().map(|n| format!("{n} {}", n + 1)).collect();
         let text = lines.join("\n");
         let mut reports = Vec::new();
         let graph = read(file(text.as_bytes()).path(), |bytes| reports.push(bytes)).unwrap();
-        assert_eq!((graph.edges, graph.batches.len()), (150_000, 8));
+        assert_eq!((graph.edges.len(), graph.batches().count()), (150_000, 8));
+        assert!(graph.edges.is_sorted(), "whatever the order of its lines");
         assert!(reports.is_sorted() && reports.len() >= 3);
         assert_eq!(reports.last(), Some(&(text.len() as u64)));
     }

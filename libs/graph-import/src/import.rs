@@ -85,11 +85,11 @@ pub async fn import_graph<T: ImportTarget>(
     let name = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let above_limit = graph.followers_above(following_limit);
     let mut target = begin(name.display().to_string()).await.map_err(ImportFailure::Target)?;
-    let made = take_over(&mut target, graph).await?;
+    let made = take_over(&mut target, &graph).await?;
     target.end().await.map_err(ImportFailure::Target)?;
     print!("{}", report::of(&made, started.elapsed()));
     if above_limit > 0 {
-        let accounts = counted(above_limit, "account");
+        let accounts = counted(above_limit as u64, "account");
         println!("{accounts} of the file: more follows than the {following_limit} that one may make by hand");
     }
     Ok(())
@@ -112,19 +112,18 @@ fn tell(bad: &BadLines) {
 
 async fn take_over<T: ImportTarget>(
     target: &mut T,
-    graph: ParsedGraph,
+    graph: &ParsedGraph,
 ) -> Result<ImportCounts, ImportFailure<T::Error>> {
-    let mut progress = Progress::edges("importing edges", graph.edges);
+    let edges = graph.edges.len() as u64;
+    let mut progress = Progress::edges("importing edges", edges);
     let (mut made, mut done) = (ImportCounts::default(), 0);
-    for batch in graph.batches {
-        let edges_of_batch = batch.len() as u64;
-        let counts = target.add(batch).await.map_err(|source| ImportFailure::Stopped {
-            done,
-            edges: graph.edges,
-            source,
-        })?;
+    for batch in graph.batches() {
+        let counts = target
+            .add(batch.to_vec())
+            .await
+            .map_err(|source| ImportFailure::Stopped { done, edges, source })?;
         made += counts;
-        done += edges_of_batch;
+        done += batch.len() as u64;
         progress.set(done);
     }
     Ok(made)
