@@ -89,7 +89,7 @@ pub async fn import_graph<T: ImportTarget>(
     target.end().await.map_err(ImportFailure::Target)?;
     print!("{}", report::of(&made, started.elapsed()));
     if above_limit > 0 {
-        let accounts = counted(above_limit as u64, "account");
+        let accounts = counted(above_limit, "account");
         println!("{accounts} of the file: more follows than the {following_limit} that one may make by hand");
     }
     Ok(())
