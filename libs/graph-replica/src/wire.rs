@@ -135,13 +135,23 @@ impl From<Page> for FollowerPage {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Chunks {
     author: u64,
+    after: Option<u64>,
+    /// Older builds ask for all.
+    #[serde(default = "unlimited")]
+    limit: usize,
     size: usize,
+}
+
+fn unlimited() -> usize {
+    usize::MAX
 }
 
 impl From<ChunksRequest> for Chunks {
     fn from(request: ChunksRequest) -> Self {
         Self {
             author: request.author.get(),
+            after: request.after.map(UserId::get),
+            limit: request.limit,
             size: request.size,
         }
     }
@@ -151,6 +161,8 @@ impl From<Chunks> for ChunksRequest {
     fn from(request: Chunks) -> Self {
         Self {
             author: UserId::new(request.author),
+            after: request.after.map(UserId::new),
+            limit: request.limit,
             size: request.size,
         }
     }

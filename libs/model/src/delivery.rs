@@ -319,7 +319,24 @@ pub struct ChunkPlan {
     pub expected: u64,
 }
 
-/// How a tweet of a huge author is to be delivered.
+impl ChunkPlan {
+    /// All followers above `after`, who are still to be cut into chunks.
+    pub const fn rest(number: u32, after: Option<UserId>) -> Self {
+        Self {
+            number,
+            after,
+            last: UserId::MAX,
+            expected: 0,
+        }
+    }
+
+    /// Whether it is still to be cut into chunks.
+    pub fn is_rest(&self) -> bool {
+        self.last == UserId::MAX
+    }
+}
+
+/// A tweet of a huge author, which is delivered in chunks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryPlan {
     /// The tweet.
@@ -330,8 +347,6 @@ pub struct DeliveryPlan {
     pub mode: Mode,
     /// When the tweet was accepted, in milliseconds since 1970.
     pub accepted_at_ms: u64,
-    /// The jobs, by number.
-    pub chunks: Vec<ChunkPlan>,
 }
 
 #[cfg(test)]

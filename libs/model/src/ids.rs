@@ -74,6 +74,11 @@ public_id! {
     UserId
 }
 
+impl UserId {
+    /// Above every account.
+    pub const MAX: Self = Self(MAX_ID);
+}
+
 public_id! {
     /// A tweet: a Snowflake id, whose order is the order of time to within the machines' clock skew.
     TweetId

@@ -9,13 +9,13 @@ pub(crate) mod statements;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{DeliveryPlan, DeliveryRecord, TweetId};
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId};
 use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
 
 use crate::ask::{execute, query, query_one, query_opt, within};
 use crate::pool::PostgresPool;
 use crate::sql;
-use row::{PlanColumns, ResultColumns, ids};
+use row::{ChunkColumns, ResultColumns, ids};
 
 const STORE: &str = "delivery records";
 
@@ -78,34 +78,48 @@ impl DeliveryStore for PostgresDeliveries {
     }
 
     async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError> {
-        // Chunks of a second plan would be added to the first.
-        let mut seen = ahash::AHashSet::with_capacity(plans.len());
-        let plans: Vec<DeliveryPlan> = plans.into_iter().filter(|plan| seen.insert(plan.tweet)).collect();
         if plans.is_empty() {
             return Ok(());
         }
-        let columns = PlanColumns::from(&plans[..]);
+        let numbers = |value: fn(&DeliveryPlan) -> u64| -> Vec<i64> {
+            plans.iter().map(|plan| sql::column(value(plan))).collect()
+        };
+        let modes: Vec<i16> = plans.iter().map(|plan| row::column_of_mode(plan.mode)).collect();
         let client = self.pool.client(deadline).await?;
         execute(
             &client,
             deadline,
             statements::OPEN,
             &[
-                &columns.tweets,
-                &columns.authors,
-                &columns.modes,
-                &columns.expected,
-                &columns.accepted_at_ms,
-                &columns.chunks,
-                &columns.chunk_tweets,
-                &columns.chunk_numbers,
-                &columns.chunk_afters,
-                &columns.chunk_lasts,
-                &columns.chunk_expected,
+                &numbers(|plan| plan.tweet.get()),
+                &numbers(|plan| plan.author.get()),
+                &modes,
+                &numbers(|plan| plan.accepted_at_ms),
             ],
         )
         .await?;
         Ok(())
+    }
+
+    async fn cut(&self, tweet: TweetId, chunks: Vec<ChunkPlan>, deadline: Deadline) -> Result<(), StoreError> {
+        let columns = ChunkColumns::from(&chunks[..]);
+        let mut client = self.pool.client(deadline).await?;
+        let transaction = within(deadline, client.transaction()).await?;
+        execute(&transaction, deadline, statements::LOCK, &[&ids(&[tweet])]).await?;
+        execute(
+            &transaction,
+            deadline,
+            statements::CUT,
+            &[
+                &sql::column(tweet.get()),
+                &columns.numbers,
+                &columns.afters,
+                &columns.lasts,
+                &columns.expected,
+            ],
+        )
+        .await?;
+        within(deadline, transaction.commit()).await
     }
 
     async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError> {
@@ -171,6 +185,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("get records", statements::GET),
     ("record", statements::RECORD),
     ("open", statements::OPEN),
+    ("cut a rest", statements::CUT),
     ("lease a chunk", statements::LEASE),
     ("renew a lease", statements::RENEW),
     ("lock records", statements::LOCK),

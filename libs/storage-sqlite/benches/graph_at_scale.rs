@@ -120,10 +120,13 @@ async fn read(store: &Arc<SqliteGraph>) {
         return;
     };
     let start = Instant::now();
-    store
-        .chunks(ChunksRequest { author, size: 10_000 }, deadline())
-        .await
-        .unwrap();
+    let request = ChunksRequest {
+        author,
+        after: None,
+        limit: usize::MAX,
+        size: 10_000,
+    };
+    store.chunks(request, deadline()).await.unwrap();
     report("chunks of the largest, a follower", followers, start.elapsed());
 }
 

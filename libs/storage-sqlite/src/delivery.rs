@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{DeliveryPlan, DeliveryRecord, TweetId};
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId};
 use rusqlite::{Connection, OptionalExtension};
 use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
 
@@ -105,6 +105,12 @@ impl DeliveryStore for SqliteDeliveries {
         self.write(deadline, write).await
     }
 
+    async fn cut(&self, tweet: TweetId, chunks: Vec<ChunkPlan>, deadline: Deadline) -> Result<(), StoreError> {
+        let now_ms = self.now_ms();
+        self.write(deadline, move |connection| cut(connection, tweet, &chunks, now_ms))
+            .await
+    }
+
     async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError> {
         let now_ms = self.now_ms();
         let until_ms = now_ms + millis(lease);
@@ -140,19 +146,29 @@ fn open_plan(connection: &Connection, plan: &DeliveryPlan, now_ms: u64) -> rusql
         tweet: plan.tweet,
         author: plan.author,
         mode: plan.mode,
-        expected: plan.chunks.iter().map(|chunk| chunk.expected).sum(),
+        expected: 0,
         written: 0,
         skipped: 0,
         accepted_at_ms: plan.accepted_at_ms,
-        // Without chunks nothing is left to be done, and nobody would ever finish it.
-        finished_at_ms: plan.chunks.is_empty().then_some(plan.accepted_at_ms),
+        finished_at_ms: None,
     };
-    if row::insert(connection, &record, plan.chunks.len())? {
-        for chunk in &plan.chunks {
-            row::insert_chunk(connection, plan.tweet, chunk, now_ms)?;
-        }
+    if row::insert(connection, &record, 1)? {
+        row::put_chunk(connection, plan.tweet, &ChunkPlan::rest(0, None), sql::column(now_ms))?;
     }
     Ok(())
+}
+
+fn cut(connection: &Connection, tweet: TweetId, chunks: &[ChunkPlan], now_ms: u64) -> rusqlite::Result<()> {
+    let Some(first) = chunks.first() else { return Ok(()) };
+    if !row::is_rest(connection, tweet, first.number)? {
+        return Ok(());
+    }
+    for chunk in chunks {
+        // Times begin at 0.
+        let due_at_ms = if chunk.is_rest() { -1 } else { sql::column(now_ms) };
+        row::put_chunk(connection, tweet, chunk, due_at_ms)?;
+    }
+    row::add_to_plan(connection, tweet, chunks)
 }
 
 fn finish(connection: &Connection, chunks: &[ChunkResult]) -> rusqlite::Result<Vec<TweetId>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{ChunkPlan, DeliveryPlan, Mode, TweetId, UserId};
+use model::{DeliveryPlan, Mode, TweetId, UserId};
 use storage::{Deadline, DeliveryStore};
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries};
 
@@ -18,12 +18,6 @@ async fn leases_end_with_the_process() {
         author: UserId::new(1),
         mode: Mode::Push,
         accepted_at_ms: 1,
-        chunks: vec![ChunkPlan {
-            number: 0,
-            after: None,
-            last: UserId::new(7),
-            expected: 7,
-        }],
     };
     let store = open();
     store.open(vec![plan], deadline).await.unwrap();

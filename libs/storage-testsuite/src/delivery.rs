@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+mod cut;
 mod leases;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
 use storage::{ChunkResult, DeliveryStore, PendingChunk};
 
 use crate::support::deadline;
+pub use cut::*;
 pub use leases::*;
 
 /// An adapter with an empty store of its own, which is opened, let go of and opened again.
@@ -37,6 +39,9 @@ macro_rules! delivery_store_contract {
             a_chunk_counts_once_however_often_it_is_reported,
             a_chunk_counts_once_within_one_report,
             concurrent_workers_finish_a_tweet_together,
+            a_rest_is_cut_page_by_page,
+            a_rest_is_cut_once,
+            the_rest_of_a_plan_that_has_begun_comes_first,
             a_leased_chunk_is_nobody_elses,
             concurrent_workers_share_the_chunks,
             a_lease_ends_unless_it_is_renewed,
@@ -70,20 +75,32 @@ fn record(n: u64) -> DeliveryRecord {
     }
 }
 
-/// Three chunks of 10, 20 and 30 followers.
 fn plan(n: u64) -> DeliveryPlan {
+    DeliveryPlan {
+        tweet: tweet(n),
+        author: UserId::new(n + 1),
+        mode: Mode::Both,
+        accepted_at_ms: 100 * n,
+    }
+}
+
+/// Three chunks of 10, 20 and 30 followers.
+fn chunks() -> Vec<ChunkPlan> {
     let chunk = |number: u32| ChunkPlan {
         number,
         after: (number > 0).then(|| UserId::new(u64::from(number) * 100)),
         last: UserId::new(u64::from(number + 1) * 100),
         expected: u64::from(number + 1) * 10,
     };
-    DeliveryPlan {
-        tweet: tweet(n),
-        author: UserId::new(n + 1),
-        mode: Mode::Both,
-        accepted_at_ms: 100 * n,
-        chunks: (0..3).map(chunk).collect(),
+    (0..3).map(chunk).collect()
+}
+
+/// Plans that are cut into these chunks.
+async fn open(store: &dyn DeliveryStore, tweets: &[u64]) {
+    let plans = tweets.iter().map(|n| plan(*n)).collect();
+    store.open(plans, deadline()).await.unwrap();
+    for n in tweets {
+        store.cut(tweet(*n), chunks(), deadline()).await.unwrap();
     }
 }
 
@@ -156,32 +173,29 @@ pub async fn a_record_stays_as_it_was(backend: impl DeliveryBackend) {
 pub async fn a_plan_is_a_pending_record(backend: impl DeliveryBackend) {
     let store = backend.open().await;
     store.open(vec![plan(1)], deadline()).await.unwrap();
-    let expected = DeliveryRecord {
+    let opened = DeliveryRecord {
         tweet: tweet(1),
         author: UserId::new(2),
         mode: Mode::Both,
-        expected: 60,
+        expected: 0,
         written: 0,
         skipped: 0,
         accepted_at_ms: 100,
         finished_at_ms: None,
     };
-    assert_eq!(get(&*store, 1).await, Some(expected));
+    assert_eq!(get(&*store, 1).await, Some(opened.clone()));
+    store.cut(tweet(1), chunks(), deadline()).await.unwrap();
+    assert_eq!(get(&*store, 1).await, Some(DeliveryRecord { expected: 60, ..opened }));
 }
 
 pub async fn a_plan_stays_as_it_was(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     let mut other = plan(1);
     other.mode = Mode::Push;
-    other.chunks.truncate(1);
-    other.chunks[0].last = UserId::new(999);
     store.open(vec![other], deadline()).await.unwrap();
     let pending = pending(&*store).await;
-    assert_eq!(
-        pending.iter().map(|chunk| chunk.plan).collect::<Vec<_>>(),
-        plan(1).chunks
-    );
+    assert_eq!(pending.iter().map(|chunk| chunk.plan).collect::<Vec<_>>(), chunks());
     assert_eq!(
         get(&*store, 1).await.map(|record| (record.mode, record.expected)),
         Some((Mode::Both, 60))
@@ -191,7 +205,7 @@ pub async fn a_plan_stays_as_it_was(backend: impl DeliveryBackend) {
 pub async fn neither_record_nor_plan_replaces_the_other(backend: impl DeliveryBackend) {
     let store = backend.open().await;
     store.record(vec![record(1)], deadline()).await.unwrap();
-    store.open(vec![plan(1), plan(2)], deadline()).await.unwrap();
+    open(&*store, &[1, 2]).await;
     store.record(vec![record(2)], deadline()).await.unwrap();
     assert_eq!(get(&*store, 1).await, Some(record(1)));
     assert_eq!(numbers_pending(&*store, 1).await, []);
@@ -201,7 +215,7 @@ pub async fn neither_record_nor_plan_replaces_the_other(backend: impl DeliveryBa
 
 pub async fn chunks_are_pending_until_they_are_finished(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(2), plan(1)], deadline()).await.unwrap();
+    open(&*store, &[2, 1]).await;
     store.finish(vec![result(1, 1)], deadline()).await.unwrap();
     let pending = pending(&*store).await;
     let by_tweet_and_number: Vec<_> = pending.iter().map(|chunk| (chunk.tweet, chunk.plan.number)).collect();
@@ -211,14 +225,14 @@ pub async fn chunks_are_pending_until_they_are_finished(backend: impl DeliveryBa
         tweet: one,
         author: UserId::new(2),
         mode: Mode::Both,
-        plan: plan(1).chunks[2],
+        plan: chunks()[2],
     };
     assert_eq!(pending[1], expected);
 }
 
 pub async fn a_tweet_is_finished_with_its_last_chunk(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1), plan(2)], deadline()).await.unwrap();
+    open(&*store, &[1, 2]).await;
     assert_eq!(
         store
             .finish(vec![result(1, 2), result(1, 0)], deadline())
@@ -248,7 +262,7 @@ pub async fn a_tweet_is_finished_with_its_last_chunk(backend: impl DeliveryBacke
 
 pub async fn a_chunk_counts_once_however_often_it_is_reported(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     let mut other = result(1, 0);
     (other.written, other.skipped, other.finished_at_ms) = (0, 10, 9_999);
     store.finish(vec![result(1, 0)], deadline()).await.unwrap();
@@ -271,7 +285,7 @@ pub async fn a_chunk_counts_once_however_often_it_is_reported(backend: impl Deli
 
 pub async fn a_chunk_counts_once_within_one_report(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     let report = vec![result(1, 0), result(1, 1), result(1, 1), result(1, 2), result(1, 0)];
     assert_eq!(store.finish(report, deadline()).await.unwrap(), [tweet(1)]);
     let done = get(&*store, 1).await.unwrap();
@@ -280,8 +294,7 @@ pub async fn a_chunk_counts_once_within_one_report(backend: impl DeliveryBackend
 
 pub async fn concurrent_workers_finish_a_tweet_together(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    let plans: Vec<_> = (0..20).map(plan).collect();
-    store.open(plans, deadline()).await.unwrap();
+    open(&*store, &(0..20).collect::<Vec<_>>()).await;
     let workers = (0..3).flat_map(|number| [number, number]).map(|number| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
@@ -302,7 +315,7 @@ pub async fn concurrent_workers_finish_a_tweet_together(backend: impl DeliveryBa
 
 pub async fn what_is_unknown_is_not_finished(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     assert_eq!(
         store
             .finish(vec![result(1, 7), result(5, 0)], deadline())
@@ -320,7 +333,7 @@ pub async fn only_what_was_finished_before_is_pruned(backend: impl DeliveryBacke
         .record(vec![record(1), record(2), record(3)], deadline())
         .await
         .unwrap();
-    store.open(vec![plan(4), plan(5)], deadline()).await.unwrap();
+    open(&*store, &[4, 5]).await;
     store
         .finish((0..3).map(|number| result(4, number)).collect(), deadline())
         .await
@@ -352,7 +365,7 @@ pub async fn pruning_is_bounded(backend: impl DeliveryBackend) {
 pub async fn a_store_that_is_opened_again_goes_on(backend: impl DeliveryBackend) {
     let store = backend.open().await;
     store.record(vec![record(1)], deadline()).await.unwrap();
-    store.open(vec![plan(2)], deadline()).await.unwrap();
+    open(&*store, &[2]).await;
     store.finish(vec![result(2, 1)], deadline()).await.unwrap();
     drop(store);
     let store = backend.open().await;

@@ -77,6 +77,7 @@ macro_rules! graph_store_contract {
             pages_are_answered_in_the_order_asked_for,
             a_page_may_start_anywhere,
             chunks_cover_all_followers_once,
+            chunks_come_in_pages,
             an_account_without_followers_has_no_chunks,
             authors_are_found_by_their_followers,
             a_deleted_account_makes_no_changes,

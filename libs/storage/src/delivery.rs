@@ -45,8 +45,13 @@ pub trait DeliveryStore: Send + Sync {
     /// Records deliveries that were done in one go, in one commit. A tweet that has a record keeps it.
     async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError>;
 
-    /// Fixes plans, in one commit, before their first chunk is written. A tweet that has a plan or record keeps it.
+    /// Opens plans, in one commit, each with one chunk: all followers, as a [rest](ChunkPlan::rest). A tweet that has a plan
+    /// or record keeps it.
     async fn open(&self, plans: Vec<DeliveryPlan>, deadline: Deadline) -> Result<(), StoreError>;
+
+    /// Puts these chunks into the place of the rest that has the number of the first, in one commit; the last of them may
+    /// be a rest, which is due before all others. Nothing happens if that rest has been cut already.
+    async fn cut(&self, tweet: TweetId, chunks: Vec<ChunkPlan>, deadline: Deadline) -> Result<(), StoreError>;
 
     /// Takes the unfinished chunk that has waited longest of those that nobody works on. It is the caller's alone for as
     /// long as `lease`; then it is anybody's again. One that is given back waits anew, so that a chunk that always fails

@@ -28,11 +28,15 @@ pub struct FollowerPage {
     pub more: bool,
 }
 
-/// Asks for an author's followers to be cut into chunks.
+/// Asks for some of an author's followers to be cut into chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunksRequest {
     /// The author.
     pub author: UserId,
+    /// Followers above this one.
+    pub after: Option<UserId>,
+    /// At most this many chunks.
+    pub limit: usize,
     /// Followers in a chunk.
     pub size: usize,
 }
@@ -60,7 +64,7 @@ pub trait FollowGraph: Send + Sync {
         deadline: Deadline,
     ) -> Result<Vec<FollowerPage>, StoreError>;
 
-    /// An author's followers as they are now, cut into chunks.
+    /// An author's followers as they are now, cut into chunks, numbered from 0. Fewer than asked for reach to the end.
     async fn chunks(&self, request: ChunksRequest, deadline: Deadline) -> Result<Vec<ChunkPlan>, StoreError>;
 
     /// The accounts, in the order asked for; `None` for what is deleted or never was.

@@ -191,7 +191,7 @@ pub trait GraphStore: Send + Sync {
         deadline: Deadline,
     ) -> Result<Vec<FollowerPage>, StoreError>;
 
-    /// An author's followers as they are now, cut into chunks.
+    /// An author's followers as they are now, cut into chunks, numbered from 0. Fewer than asked for reach to the end.
     async fn chunks(&self, request: ChunksRequest, deadline: Deadline) -> Result<Vec<ChunkPlan>, StoreError>;
 
     /// Changes after a position, oldest first.

@@ -1,21 +1,23 @@
 //! Huge authors: their followers in chunks, each a job of its own.
 //!
-//! A plan is fixed and durable before its first chunk is written. From then on its chunks are anybody's: each worker of
-//! each process leases one after the other from the books, and one that a dead worker held is leased anew. A chunk
-//! carries what the plan says of it, so it is done the same way whoever does it, however late. The tweet's event is
-//! acknowledged by the process that received it, once all chunks are recorded.
+//! A plan begins with one chunk, all followers, as a rest that is still to be cut. Chunks are anybody's: each worker of
+//! each process leases one after the other from the books, and one that a dead worker held is leased anew. Whoever leases
+//! a rest asks for the next chunks and puts them, and what is left, into its place: so the consumer never waits for a plan,
+//! delivery begins with the first page of it, and a plan that fails goes on where it was. A chunk carries what the plan says
+//! of it, so it is done the same way whoever does it, however late. The tweet's event is acknowledged by the process that
+//! received it, once all chunks are recorded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{DeliveryPlan, TweetId, UserId};
+use model::{ChunkPlan, DeliveryPlan, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{ChunkResult, ChunksRequest, FollowerPageRequest, PendingChunk, PushBatch, Receipt, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Pending, record};
+use crate::batch::Pending;
 use crate::service::FanOut;
 use crate::worker::Pause;
 
@@ -74,39 +76,20 @@ async fn wait(news: &Notify, shutdown: &CancellationToken) {
 }
 
 impl FanOut {
-    /// Fixes how huge authors' tweets are delivered, in one commit.
+    /// Leaves tweets of huge authors to the workers of chunks, in one commit.
     pub(crate) async fn plan(&self, tweets: impl Iterator<Item = Pending>) -> Result<(), StoreError> {
-        let mut plans = Vec::new();
-        let mut deserted = Vec::new();
-        for pending in tweets {
-            let request = ChunksRequest {
-                author: pending.author,
-                size: self.settings.chunk,
-            };
-            let chunks = self.ports.graph.chunks(request, self.deadline()).await?;
-            if chunks.is_empty() {
-                // All followers have gone since the author was found to have many.
-                deserted.push(record(pending, 0, 0, self.clock.unix_ms()));
-                continue;
-            }
-            plans.push(DeliveryPlan {
-                tweet: pending.tweet,
-                author: pending.author,
-                mode: pending.mode,
-                accepted_at_ms: pending.tweet.unix_ms(),
-                chunks,
-            });
-        }
-        if !deserted.is_empty() {
-            self.ports.deliveries.record(deserted, self.deadline()).await?;
-        }
-        if plans.is_empty() {
-            Ok(())
-        } else {
+        let plan = |pending: Pending| DeliveryPlan {
+            tweet: pending.tweet,
+            author: pending.author,
+            mode: pending.mode,
+            accepted_at_ms: pending.tweet.unix_ms(),
+        };
+        let plans: Vec<DeliveryPlan> = tweets.map(plan).collect();
+        if !plans.is_empty() {
             self.ports.deliveries.open(plans, self.deadline()).await?;
             self.chunks.planned.notify_waiters();
-            Ok(())
         }
+        Ok(())
     }
 
     /// Acknowledges these once their chunks are finished.
@@ -138,7 +121,7 @@ impl FanOut {
             return Ok(false);
         };
         let done = tokio::select! {
-            done = deliver_chunk(self, chunk) => done,
+            done = do_chunk(self, chunk) => done,
             never = self.hold(chunk) => never,
         };
         if done.is_err() {
@@ -165,6 +148,43 @@ impl FanOut {
             .renew(tweet, plan.number, lease, self.deadline())
             .await
     }
+}
+
+async fn do_chunk(fan_out: &FanOut, chunk: PendingChunk) -> Result<(), StoreError> {
+    if chunk.plan.is_rest() {
+        cut(fan_out, chunk).await
+    } else {
+        deliver_chunk(fan_out, chunk).await
+    }
+}
+
+/// Plans the next chunks.
+async fn cut(fan_out: &FanOut, rest: PendingChunk) -> Result<(), StoreError> {
+    let PendingChunk {
+        tweet, author, plan, ..
+    } = rest;
+    let limit = fan_out.settings.planned_at_once;
+    let request = ChunksRequest {
+        author,
+        after: plan.after,
+        limit,
+        size: fan_out.settings.chunk,
+    };
+    let mut chunks = fan_out.ports.graph.chunks(request, fan_out.deadline()).await?;
+    for chunk in &mut chunks {
+        chunk.number += plan.number;
+    }
+    if let Some(last) = chunks.last().filter(|_| chunks.len() == limit) {
+        chunks.push(ChunkPlan::rest(last.number + 1, Some(last.last)));
+    }
+    if chunks.is_empty() {
+        // A chunk of nobody ends the plan.
+        let last = plan.after.unwrap_or(UserId::new(0));
+        chunks.push(ChunkPlan { last, ..plan });
+    }
+    fan_out.ports.deliveries.cut(tweet, chunks, fan_out.deadline()).await?;
+    fan_out.chunks.planned.notify_waiters();
+    Ok(())
 }
 
 /// Writes one chunk and records it as finished. Followers who joined since the plan was made get the tweet and don't

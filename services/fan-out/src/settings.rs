@@ -9,6 +9,8 @@ pub struct FanOutSettings {
     pub batch: usize,
     /// Authors with more followers than this are delivered in chunks of this size.
     pub chunk: usize,
+    /// How many chunks of an author are planned in one go.
+    pub planned_at_once: usize,
     /// How many chunks this process works on at the same time.
     pub chunk_workers: usize,
     /// How many pairs of follower and tweet are grouped and written at once, at most, beyond one author's.
@@ -28,6 +30,7 @@ impl Default for FanOutSettings {
         Self {
             batch: 4_096,
             chunk: 10_000,
+            planned_at_once: 100,
             chunk_workers: 2,
             pairs: 200_000,
             wait: Duration::from_secs(1),

@@ -179,7 +179,6 @@ async fn push_besides(fan_out: &FanOut, pending: Pending) -> Result<(), StoreErr
 }
 
 /// Writes tweets into their followers' timelines and records them. Answers those that are delivered in chunks instead.
-/// Small authors first: they don't wait for a huge one's plan.
 async fn push(fan_out: &Arc<FanOut>, pushed: Vec<(Pending, Receipt)>) -> Result<Vec<(TweetId, Receipt)>, StoreError> {
     let mut huge = Vec::new();
     for some in pushed.chunks(AUDIENCES_AT_ONCE) {

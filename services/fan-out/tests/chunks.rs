@@ -5,7 +5,7 @@
 #[path = "chunks/world.rs"]
 mod world;
 
-use crate::world::{CHUNKS, HUGE, SMALL, World, until};
+use crate::world::{CHUNK, CHUNKS, HUGE, PAGE, SMALL, World, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_author_is_delivered_while_a_huge_one_is_in_progress() {
@@ -48,4 +48,25 @@ async fn chunks_of_a_dead_process_are_done_by_others() {
     survivor.gate.open();
     until(async || world.is_finished(huge).await).await;
     world.assert_delivered(&[huge]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_fails_half_way_holds_up_nobody_and_goes_on_there() {
+    let world = World::new().await;
+    let process = world.process();
+    process.gate.open();
+    process.gate.plan_pages(2);
+    let huge = world.post(HUGE).await;
+    until(async || world.written(huge).await == 2 * PAGE as u64 * CHUNK).await;
+    let small = world.post(SMALL).await;
+    until(async || world.is_finished(small).await).await;
+    assert!(!world.is_finished(huge).await);
+
+    process.kill().await;
+    let other = world.process();
+    other.gate.open();
+    other.gate.plan_pages(CHUNKS.div_ceil(PAGE) - 2);
+    until(async || world.is_finished(huge).await).await;
+    assert_eq!(other.gate.passed(), CHUNKS - 2 * PAGE);
+    world.assert_delivered(&[small, huge]).await;
 }

@@ -152,7 +152,12 @@ async fn it_answers_what_the_service_answers_in_process() {
         "from the cache too"
     );
     for size in [1, 3, 100] {
-        let request = ChunksRequest { author: user(1), size };
+        let request = ChunksRequest {
+            author: user(1),
+            after: Some(user(2)),
+            limit: 2,
+            size,
+        };
         assert_eq!(
             remote.chunks(request, deadline()).await.unwrap(),
             service.chunks(request, deadline()).await.unwrap()

@@ -1,6 +1,6 @@
 //! Records, plans and chunks as rows and columns.
 
-use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId};
+use model::{ChunkPlan, DeliveryRecord, Mode, TweetId, UserId};
 use storage::{ChunkResult, PendingChunk, StoreError};
 use tokio_postgres::Row;
 
@@ -63,51 +63,22 @@ pub(super) fn chunk_number(number: u32) -> i32 {
     i32::try_from(number).expect("an author has less than 2^31 chunks of followers")
 }
 
-/// Plans, and all their chunks, by columns.
-pub(super) struct PlanColumns {
-    pub(super) tweets: Vec<i64>,
-    pub(super) authors: Vec<i64>,
-    pub(super) modes: Vec<i16>,
+/// Chunks of a plan by columns.
+pub(super) struct ChunkColumns {
+    pub(super) numbers: Vec<i32>,
+    pub(super) afters: Vec<Option<i64>>,
+    pub(super) lasts: Vec<i64>,
     pub(super) expected: Vec<i64>,
-    pub(super) accepted_at_ms: Vec<i64>,
-    pub(super) chunks: Vec<i32>,
-    pub(super) chunk_tweets: Vec<i64>,
-    pub(super) chunk_numbers: Vec<i32>,
-    pub(super) chunk_afters: Vec<Option<i64>>,
-    pub(super) chunk_lasts: Vec<i64>,
-    pub(super) chunk_expected: Vec<i64>,
 }
 
-impl From<&[DeliveryPlan]> for PlanColumns {
-    fn from(plans: &[DeliveryPlan]) -> Self {
-        let numbers = |value: fn(&DeliveryPlan) -> u64| -> Vec<i64> {
-            plans.iter().map(|plan| sql::column(value(plan))).collect()
-        };
-        let chunks: Vec<(TweetId, ChunkPlan)> = plans
-            .iter()
-            .flat_map(|plan| plan.chunks.iter().map(|chunk| (plan.tweet, *chunk)))
-            .collect();
-        let of_chunks = |value: fn(&(TweetId, ChunkPlan)) -> u64| -> Vec<i64> {
-            chunks.iter().map(|chunk| sql::column(value(chunk))).collect()
-        };
+impl From<&[ChunkPlan]> for ChunkColumns {
+    fn from(chunks: &[ChunkPlan]) -> Self {
+        let column = |user: UserId| sql::column(user.get());
         Self {
-            tweets: numbers(|plan| plan.tweet.get()),
-            authors: numbers(|plan| plan.author.get()),
-            modes: plans.iter().map(|plan| column_of_mode(plan.mode)).collect(),
-            expected: numbers(|plan| plan.chunks.iter().map(|chunk| chunk.expected).sum()),
-            accepted_at_ms: numbers(|plan| plan.accepted_at_ms),
-            chunks: plans
-                .iter()
-                .map(|plan| i32::try_from(plan.chunks.len()).expect("an author has less than 2^31 chunks of followers"))
-                .collect(),
-            chunk_tweets: of_chunks(|(tweet, _)| tweet.get()),
-            chunk_numbers: chunks.iter().map(|(_, chunk)| chunk_number(chunk.number)).collect(),
-            chunk_afters: chunks
-                .iter()
-                .map(|(_, chunk)| chunk.after.map(|user| sql::column(user.get())))
-                .collect(),
-            chunk_lasts: of_chunks(|(_, chunk)| chunk.last.get()),
-            chunk_expected: of_chunks(|(_, chunk)| chunk.expected),
+            numbers: chunks.iter().map(|chunk| chunk_number(chunk.number)).collect(),
+            afters: chunks.iter().map(|chunk| chunk.after.map(column)).collect(),
+            lasts: chunks.iter().map(|chunk| column(chunk.last)).collect(),
+            expected: chunks.iter().map(|chunk| sql::column(chunk.expected)).collect(),
         }
     }
 }

@@ -11,23 +11,38 @@ pub(crate) const RECORD: &str = "INSERT INTO deliveries
     ORDER BY tweet
     ON CONFLICT (tweet) DO NOTHING";
 
-/// A plan without chunks is finished: nobody would ever finish it.
+/// A rest reaches up to the highest id.
 pub(crate) const OPEN: &str = "WITH opened AS (
-        INSERT INTO deliveries
-            (tweet, author, mode, expected, written, skipped, accepted_at_ms, chunks_left, finished_at_ms)
-        SELECT tweet, author, mode, expected, 0, 0, accepted_at_ms, chunks,
-            CASE WHEN chunks = 0 THEN accepted_at_ms END
-        FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::integer[])
-            AS plan (tweet, author, mode, expected, accepted_at_ms, chunks)
+        INSERT INTO deliveries (tweet, author, mode, expected, written, skipped, accepted_at_ms, chunks_left)
+        SELECT tweet, author, mode, 0, 0, 0, accepted_at_ms, 1
+        FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[])
+            AS plan (tweet, author, mode, accepted_at_ms)
         ORDER BY tweet
         ON CONFLICT (tweet) DO NOTHING
         RETURNING tweet
     )
-    INSERT INTO delivery_chunks (tweet, number, after_user, last_user, expected)
-    SELECT chunk.*
-    FROM unnest($7::bigint[], $8::integer[], $9::bigint[], $10::bigint[], $11::bigint[])
-        AS chunk (tweet, number, after_user, last_user, expected)
-    WHERE tweet IN (SELECT tweet FROM opened)";
+    INSERT INTO delivery_chunks (tweet, number, last_user, expected)
+    SELECT tweet, 0, 9223372036854775807, 0 FROM opened";
+
+/// After [`LOCK`]: nobody else cuts, or finishes, while this looks.
+pub(crate) const CUT: &str = "WITH planned AS (
+        INSERT INTO delivery_chunks (tweet, number, after_user, last_user, expected, due_at)
+        SELECT $1, chunk.*, CASE WHEN last_user < 9223372036854775807 THEN clock_timestamp() ELSE 'epoch' END
+        FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
+            AS chunk (number, after_user, last_user, expected)
+        WHERE EXISTS (
+            SELECT FROM delivery_chunks WHERE tweet = $1 AND number = ($2::integer[])[1]
+                AND last_user = 9223372036854775807 AND finished_at_ms IS NULL
+        )
+        ON CONFLICT (tweet, number) DO UPDATE
+        SET last_user = excluded.last_user, expected = excluded.expected, due_at = excluded.due_at
+        RETURNING expected
+    ), sums AS (
+        SELECT count(*) AS chunks, sum(expected)::bigint AS expected FROM planned
+    )
+    UPDATE deliveries AS record
+    SET expected = record.expected + sums.expected, chunks_left = record.chunks_left + sums.chunks - 1
+    FROM sums WHERE record.tweet = $1 AND sums.chunks > 0";
 
 /// What somebody else is just taking is passed over: who leases never waits.
 pub(crate) const LEASE: &str = "WITH due AS MATERIALIZED (
@@ -47,7 +62,7 @@ pub(crate) const RENEW: &str = "UPDATE delivery_chunks
     SET due_at = clock_timestamp() + $3::double precision * interval '1 second'
     WHERE tweet = $1 AND number = $2 AND finished_at_ms IS NULL";
 
-/// Before [`FINISH`]: two who finish the last two chunks would each see the other's as unfinished.
+/// Before [`CUT`] and [`FINISH`]: two who finish the last two chunks would each see the other's as unfinished.
 pub(crate) const LOCK: &str = "SELECT tweet FROM deliveries WHERE tweet = ANY($1) ORDER BY tweet FOR UPDATE";
 
 /// Gives chunks that have none their figures, adds these to the records, and finishes records that have no chunk left.

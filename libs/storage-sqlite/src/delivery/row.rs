@@ -1,6 +1,6 @@
 //! Records and chunks as rows.
 
-use model::{ChunkPlan, DeliveryRecord, Mode, TweetId};
+use model::{ChunkPlan, DeliveryRecord, Mode, TweetId, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use storage::{ChunkResult, PendingChunk};
@@ -57,16 +57,41 @@ pub(super) fn insert(connection: &Connection, record: &DeliveryRecord, chunks: u
     Ok(inserted == 1)
 }
 
-/// Adds a chunk to be done, from `now_ms` on.
-pub(super) fn insert_chunk(
+/// Whether a chunk is still to be cut into chunks.
+pub(super) fn is_rest(connection: &Connection, tweet: TweetId, number: u32) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM chunks WHERE tweet = ?1 AND number = ?2 AND last = ?3 AND finished_at_ms IS NULL",
+        )?
+        .exists((sql::column(tweet.get()), number, sql::column(UserId::MAX.get())))
+}
+
+/// Counts chunks that have come into the place of one.
+pub(super) fn add_to_plan(connection: &Connection, tweet: TweetId, chunks: &[ChunkPlan]) -> rusqlite::Result<()> {
+    let expected = chunks.iter().map(|chunk| chunk.expected).sum();
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET expected = expected + ?2, chunks_left = chunks_left + ?3 - 1 WHERE tweet = ?1",
+        )?
+        .execute([
+            sql::column(tweet.get()),
+            sql::column(expected),
+            sql::column(chunks.len() as u64),
+        ])?;
+    Ok(())
+}
+
+/// Adds a chunk to be done from `due_at_ms` on, or puts it in the place of the rest of its number.
+pub(super) fn put_chunk(
     connection: &Connection,
     tweet: TweetId,
     chunk: &ChunkPlan,
-    now_ms: u64,
+    due_at_ms: i64,
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO chunks (tweet, number, after, last, expected, due_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO chunks (tweet, number, after, last, expected, due_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute((
             sql::column(tweet.get()),
@@ -74,7 +99,7 @@ pub(super) fn insert_chunk(
             chunk.after.map(|user| sql::column(user.get())),
             sql::column(chunk.last.get()),
             sql::column(chunk.expected),
-            sql::column(now_ms),
+            due_at_ms,
         ))?;
     Ok(())
 }

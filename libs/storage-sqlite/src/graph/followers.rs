@@ -86,9 +86,15 @@ impl Followers {
         })
     }
 
-    /// An author's followers as they are now, cut into chunks.
+    /// An author's followers as they are now, cut into chunks, as far as was asked for.
     pub(super) fn chunks(&self, request: ChunksRequest) -> Vec<ChunkPlan> {
-        self.with(request.author, |list| cut(list.blocks(), request.size.max(1)))
+        let Ok(after) = request.after.map(|after| u32::try_from(after.get())).transpose() else {
+            return Vec::new();
+        };
+        self.with(request.author, |list| {
+            let plans = cut(list.above(after), request.after, request.size.max(1));
+            plans.take(request.limit).collect()
+        })
     }
 
     /// What `read` makes of an author's list; its default where there is none.
@@ -120,41 +126,25 @@ fn stored(user: UserId) -> u32 {
     u32::try_from(user.get()).expect("accounts are numbered densely, and the store makes none beyond 32 bits")
 }
 
-/// Walks the blocks, not the followers: a chunk ends where enough have been passed.
-fn cut(blocks: &[Vec<u32>], size: usize) -> Vec<ChunkPlan> {
-    let mut chunks = Vec::new();
-    let mut after = None;
-    let mut pending = 0;
-    for block in blocks {
-        let mut rest = &block[..];
-        while pending + rest.len() >= size {
-            let (taken, left) = rest.split_at(size - pending);
-            after = push_chunk(&mut chunks, after, taken.last().copied(), size);
-            (rest, pending) = (left, 0);
-        }
-        pending += rest.len();
-    }
-    let last = blocks.last().and_then(|block| block.last().copied());
-    if pending > 0 {
-        push_chunk(&mut chunks, after, last, pending);
-    }
-    chunks
-}
-
-fn push_chunk(
-    chunks: &mut Vec<ChunkPlan>,
-    after: Option<UserId>,
-    last: Option<u32>,
-    expected: usize,
-) -> Option<UserId> {
-    let last = last.map(|last| UserId::new(last.into()))?;
-    chunks.push(ChunkPlan {
-        number: u32::try_from(chunks.len()).expect("there are fewer chunks than followers"),
-        after,
-        last,
-        expected: expected as u64,
-    });
-    Some(last)
+/// All chunks but the last are full.
+fn cut(
+    mut followers: impl Iterator<Item = u32>,
+    mut after: Option<UserId>,
+    size: usize,
+) -> impl Iterator<Item = ChunkPlan> {
+    (0..).map_while(move |number| {
+        let (expected, last) = followers
+            .by_ref()
+            .take(size)
+            .fold((0, None), |(count, _), follower| (count + 1, Some(follower)));
+        let last = UserId::new(last?.into());
+        Some(ChunkPlan {
+            number,
+            after: after.replace(last),
+            last,
+            expected,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -163,7 +153,7 @@ mod tests {
 
     fn chunks_of(followers: u32, size: usize) -> Vec<(Option<u64>, u64, u64)> {
         let all: Vec<u32> = (1..=followers).collect();
-        let plans = cut(FollowerList::from_sorted(&all).blocks(), size);
+        let plans: Vec<ChunkPlan> = cut(FollowerList::from_sorted(&all).above(None), None, size).collect();
         assert!(
             plans
                 .iter()

@@ -6,18 +6,18 @@ use std::time::Duration;
 use model::{Mode, UserId};
 use storage::PendingChunk;
 
-use super::{DeliveryBackend, LONG, give_back, leased, numbers_pending, pending, plan, result, tweet};
+use super::{DeliveryBackend, LONG, chunks, give_back, leased, numbers_pending, open, pending, result, tweet};
 use crate::support::deadline;
 
 pub async fn a_leased_chunk_is_nobody_elses(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     let first = leased(&*store, 2, LONG).await;
     let second = leased(&*store, 2, LONG).await;
     assert_eq!((first.len(), second.len()), (2, 1));
     let mut all = [first, second].concat();
     all.sort_unstable_by_key(|chunk| chunk.plan.number);
-    let expected = plan(1).chunks.into_iter().map(|plan| PendingChunk {
+    let expected = chunks().into_iter().map(|plan| PendingChunk {
         tweet: tweet(1),
         author: UserId::new(2),
         mode: Mode::Both,
@@ -31,7 +31,7 @@ pub async fn a_leased_chunk_is_nobody_elses(backend: impl DeliveryBackend) {
 
 pub async fn concurrent_workers_share_the_chunks(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open((0..20).map(plan).collect(), deadline()).await.unwrap();
+    open(&*store, &(0..20).collect::<Vec<_>>()).await;
     let workers = (0..4).map(|_| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
@@ -55,7 +55,7 @@ pub async fn concurrent_workers_share_the_chunks(backend: impl DeliveryBackend) 
 
 pub async fn a_lease_ends_unless_it_is_renewed(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     let short = Duration::from_millis(1);
     for number in 0..3 {
         let lease = if number == 1 { LONG } else { short };
@@ -70,7 +70,7 @@ pub async fn a_lease_ends_unless_it_is_renewed(backend: impl DeliveryBackend) {
 
 pub async fn a_chunk_that_was_given_back_comes_after_those_that_waited(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     let failed = leased(&*store, 1, LONG).await.remove(0).plan.number;
     // A store may count in milliseconds.
     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -82,7 +82,7 @@ pub async fn a_chunk_that_was_given_back_comes_after_those_that_waited(backend: 
 
 pub async fn a_finished_chunk_is_not_given_back(backend: impl DeliveryBackend) {
     let store = backend.open().await;
-    store.open(vec![plan(1)], deadline()).await.unwrap();
+    open(&*store, &[1]).await;
     leased(&*store, 3, LONG).await;
     store.finish(vec![result(1, 1)], deadline()).await.unwrap();
     for number in [1, 7] {

@@ -2,11 +2,23 @@
 
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 
-use model::UserId;
+use model::{ChunkPlan, UserId};
 use storage::{ChunksRequest, EdgeDirection, FollowerPage, FollowerPageRequest};
 
 use super::{Graph, GraphBackend, nobody};
 use crate::support::deadline;
+
+impl Graph {
+    async fn chunks(&self, author: UserId, after: Option<UserId>, limit: usize, size: usize) -> Vec<ChunkPlan> {
+        let request = ChunksRequest {
+            author,
+            after,
+            limit,
+            size,
+        };
+        self.0.chunks(request, deadline()).await.unwrap()
+    }
+}
 
 /// The accounts of a star: the first is followed by all others, and follows them.
 async fn star(graph: &Graph, others: u64) -> (UserId, Vec<UserId>) {
@@ -111,11 +123,7 @@ pub async fn chunks_cover_all_followers_once(backend: impl GraphBackend) {
     let graph = Graph::open(&backend).await;
     let (author, others) = star(&graph, 5_000).await;
     for size in [1, 700, 4_999, 5_000, 5_001] {
-        let chunks = graph
-            .0
-            .chunks(ChunksRequest { author, size }, deadline())
-            .await
-            .unwrap();
+        let chunks = graph.chunks(author, None, usize::MAX, size).await;
         assert_eq!(chunks.len(), 5_000_usize.div_ceil(size));
         let mut expected = others.chunks(size);
         let mut after = None;
@@ -131,20 +139,29 @@ pub async fn chunks_cover_all_followers_once(backend: impl GraphBackend) {
     }
 }
 
+pub async fn chunks_come_in_pages(backend: impl GraphBackend) {
+    let graph = Graph::open(&backend).await;
+    let (author, others) = star(&graph, 100).await;
+    let all = graph.chunks(author, None, usize::MAX, 30).await;
+    let first = graph.chunks(author, None, 2, 30).await;
+    assert_eq!(first, all[..2]);
+    let rest = graph.chunks(author, Some(first[1].last), 2, 30).await;
+    let renumbered = (0..)
+        .zip(&all[2..])
+        .map(|(number, chunk)| ChunkPlan { number, ..*chunk });
+    assert_eq!(rest, renumbered.collect::<Vec<_>>(), "the last one is not full");
+    assert_eq!(graph.chunks(author, others.last().copied(), 2, 30).await, []);
+    assert_eq!(graph.chunks(author, Some(UserId::MAX), 2, 30).await, []);
+    assert_eq!(graph.chunks(author, None, 0, 30).await, []);
+}
+
 pub async fn an_account_without_followers_has_no_chunks(backend: impl GraphBackend) {
     let graph = Graph::open(&backend).await;
     let [ada, bob] = graph.users().await;
     graph.follow(ada, bob).await;
     graph.remove(model::EdgeKind::Follow, ada, bob).await;
     for author in [ada, bob, nobody()] {
-        assert_eq!(
-            graph
-                .0
-                .chunks(ChunksRequest { author, size: 10 }, deadline())
-                .await
-                .unwrap(),
-            []
-        );
+        assert_eq!(graph.chunks(author, None, 9, 10).await, []);
     }
 }
 

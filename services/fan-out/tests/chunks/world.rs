@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -25,7 +26,9 @@ pub(crate) const SMALL: UserId = UserId::new(1);
 pub(crate) const HUGE: UserId = UserId::new(2);
 pub(crate) const CHUNKS: usize = 10;
 
-const CHUNK: u64 = 5;
+pub(crate) const CHUNK: u64 = 5;
+/// Chunks that are planned in one go.
+pub(crate) const PAGE: usize = 3;
 /// All follow the huge author, and the first few the small one.
 const FOLLOWERS: Range<u64> = 10..10 + CHUNK * CHUNKS as u64;
 const OF_SMALL: Range<u64> = 10..13;
@@ -87,6 +90,8 @@ impl World {
         };
         let settings = FanOutSettings {
             chunk: usize::try_from(CHUNK).unwrap(),
+            planned_at_once: PAGE,
+            longest_pause: Duration::from_millis(100),
             ..FanOutSettings::default()
         };
         let workers = settings.chunk_workers;
@@ -116,6 +121,12 @@ impl World {
     pub(crate) async fn is_finished(&self, tweet: TweetId) -> bool {
         let record = self.deliveries.get(&[tweet], deadline()).await.unwrap().remove(0);
         record.is_some_and(|record| record.finished_at_ms.is_some())
+    }
+
+    /// How many followers' timelines the books say it is in.
+    pub(crate) async fn written(&self, tweet: TweetId) -> u64 {
+        let record = self.deliveries.get(&[tweet], deadline()).await.unwrap().remove(0);
+        record.map_or(0, |record| record.written)
     }
 
     /// Waits until every event is acknowledged.
@@ -172,6 +183,8 @@ pub(crate) struct Gate {
     is_open: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
     passed: watch::Sender<usize>,
+    /// How many pages of plans are left until planning fails.
+    pages_left: AtomicUsize,
 }
 
 impl Default for Gate {
@@ -180,6 +193,7 @@ impl Default for Gate {
             is_open: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
             passed: watch::Sender::new(0),
+            pages_left: AtomicUsize::new(usize::MAX),
         }
     }
 }
@@ -198,6 +212,17 @@ impl Gate {
 
     pub(crate) fn passed(&self) -> usize {
         *self.passed.borrow()
+    }
+
+    /// Fails to plan after so many pages.
+    pub(crate) fn plan_pages(&self, pages: usize) {
+        self.pages_left.store(pages, Ordering::Relaxed);
+    }
+
+    fn take_page(&self) -> Result<(), StoreError> {
+        let take = |left: usize| left.checked_sub(1);
+        let taken = self.pages_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map_or(not_asked(), |_| Ok(()))
     }
 
     async fn pass(&self) {
@@ -245,14 +270,17 @@ impl FollowGraph for Graph {
 
     async fn chunks(&self, request: ChunksRequest, _: Deadline) -> Result<Vec<ChunkPlan>, StoreError> {
         assert_eq!(request.author, HUGE);
+        self.0.take_page()?;
         let chunk = |(number, first): (u32, u64)| ChunkPlan {
             number,
             after: Some(UserId::new(first - 1)),
             last: UserId::new(first + CHUNK - 1),
             expected: CHUNK,
         };
-        let firsts = FOLLOWERS.step_by(usize::try_from(CHUNK).unwrap());
-        Ok((0..).zip(firsts).map(chunk).collect())
+        let firsts = FOLLOWERS
+            .step_by(request.size)
+            .skip_while(|first| request.after.is_some_and(|after| *first <= after.get()));
+        Ok((0..).zip(firsts).map(chunk).take(request.limit).collect())
     }
 
     async fn reader(

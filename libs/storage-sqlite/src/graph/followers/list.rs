@@ -89,7 +89,7 @@ impl FollowerList {
     }
 
     /// The blocks, in order; none is empty, except that of an empty list.
-    pub(super) fn blocks(&self) -> &[Vec<u32>] {
+    fn blocks(&self) -> &[Vec<u32>] {
         match self {
             Self::One(block) => std::slice::from_ref(block),
             Self::Many(blocks) => blocks,
