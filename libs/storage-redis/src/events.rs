@@ -181,6 +181,19 @@ impl EventLog for RedisEventLog {
         Ok(())
     }
 
+    async fn park(&self, receipts: &[Receipt]) {
+        let parked = self.intake.book.lock().park(receipts);
+        if let Err(error) = self.streams.uncount(&parked, Duration::ZERO).await {
+            tracing::debug!(%error, "if this process dies, events that only wait count it as a try");
+        }
+    }
+
+    async fn give_back(&self) {
+        if let Err(error) = self.intake.give_back().await {
+            tracing::warn!(%error, "what is not done here goes to others only after a while");
+        }
+    }
+
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let mut known = self.backlog.lock().await;
         if let Some((since, backlog)) = *known

@@ -43,6 +43,13 @@ pub trait EventLog: Send + Sync {
     /// These are done with, durably recorded by the consumer. Acknowledging twice does no harm.
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), StoreError>;
 
+    /// The worker has left these to jobs of their own, and acknowledges them when those are done: if the process dies, it is
+    /// not of them.
+    async fn park(&self, _receipts: &[Receipt]) {}
+
+    /// The process ends: what was received and not acknowledged goes to whoever asks next, as if it had not been received.
+    async fn give_back(&self) {}
+
     /// How much is committed and not acknowledged.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 

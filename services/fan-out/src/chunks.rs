@@ -93,8 +93,12 @@ impl FanOut {
     }
 
     /// Acknowledges these once their chunks are finished.
-    pub(crate) fn acknowledge_later(&self, tweets: Vec<(TweetId, Receipt)>) {
-        self.chunks.waiting.lock().extend(tweets);
+    pub(crate) async fn acknowledge_later(&self, tweets: Vec<(TweetId, Receipt)>) {
+        if !tweets.is_empty() {
+            let receipts: Vec<Receipt> = tweets.iter().map(|(_, receipt)| *receipt).collect();
+            self.chunks.waiting.lock().extend(tweets);
+            self.ports.log.park(&receipts).await;
+        }
     }
 
     pub(crate) async fn acknowledge_finished(&self) -> Result<(), StoreError> {

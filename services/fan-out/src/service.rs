@@ -53,7 +53,8 @@ impl FanOut {
         })
     }
 
-    /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way.
+    /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way, and gives back
+    /// what others go on with.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         // Tasks of their own, so that small authors don't wait for a processor either.
         let mut chunk_workers = JoinSet::new();
@@ -69,6 +70,7 @@ impl FanOut {
         if let Err(error) = self.acknowledge_finished().await {
             tracing::warn!(%error, "some tweets that are delivered will be handed out again");
         }
+        self.ports.log.give_back().await;
     }
 
     /// What is known of a tweet's delivery; `None` when there is no such tweet.

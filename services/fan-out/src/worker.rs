@@ -95,7 +95,7 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
     leave_to_readers(fan_out, pulled).await?;
     unfinished.extend(push(fan_out, pushed).await?);
     let in_chunks: AHashSet<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
-    fan_out.acknowledge_later(unfinished);
+    fan_out.acknowledge_later(unfinished).await;
 
     let done: Vec<Receipt> = received
         .iter()

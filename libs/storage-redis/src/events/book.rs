@@ -16,6 +16,13 @@ pub(super) struct Place {
     pub(super) id: EntryId,
 }
 
+/// Where an entry is, and how often it had been handed out before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) place: Place,
+    pub(super) tries: u64,
+}
+
 /// An entry that was delivered to this process.
 #[derive(Debug, Clone)]
 pub(super) struct Taken {
@@ -23,6 +30,15 @@ pub(super) struct Taken {
     pub(super) event: Event,
     /// How often it had been handed out before.
     pub(super) tries: u64,
+}
+
+impl Taken {
+    fn tried(&self) -> Tried {
+        Tried {
+            place: self.place,
+            tries: self.tries,
+        }
+    }
 }
 
 /// In which company entries are handed out.
@@ -37,9 +53,8 @@ pub(super) enum Company {
 
 struct Held {
     position: Position,
-    place: Place,
-    /// Entries of the same event that came while it was held.
-    copies: Vec<Place>,
+    /// Its entry, and others of the same event that came while it was held.
+    entries: Vec<Tried>,
     company: Company,
 }
 
@@ -97,8 +112,8 @@ impl Book {
             .get(&position)
             .and_then(|receipt| self.held.get_mut(receipt));
         if let Some(held) = same {
-            if held.place != taken.place && !held.copies.contains(&taken.place) {
-                held.copies.push(taken.place);
+            if held.entries.iter().all(|entry| entry.place != taken.place) {
+                held.entries.push(taken.tried());
             }
             return None;
         }
@@ -106,8 +121,7 @@ impl Book {
         let receipt = Receipt(self.last_receipt);
         let held = Held {
             position,
-            place: taken.place,
-            copies: Vec::new(),
+            entries: vec![taken.tried()],
             company,
         };
         self.held.insert(receipt, held);
@@ -138,9 +152,30 @@ impl Book {
             };
             self.by_position.remove(&held.position);
             self.suspects_held -= usize::from(held.company == Company::Suspects);
-            self.settled.push(held.place);
-            self.settled.extend(held.copies);
+            self.settled.extend(held.entries.iter().map(|entry| entry.place));
         }
+    }
+
+    /// These only wait from now on, in no particular company; answers their entries.
+    pub(super) fn park(&mut self, receipts: &[Receipt]) -> Vec<Tried> {
+        let mut parked = Vec::new();
+        for receipt in receipts {
+            if let Some(held) = self.held.get_mut(receipt) {
+                self.suspects_held -= usize::from(held.company == Company::Suspects);
+                held.company = Company::Any;
+                parked.extend_from_slice(&held.entries);
+            }
+        }
+        parked
+    }
+
+    /// Takes everything that is not settled.
+    pub(super) fn take_all(&mut self) -> Vec<Tried> {
+        self.by_position.clear();
+        self.suspects_held = 0;
+        let held = self.held.drain().flat_map(|(_, held)| held.entries);
+        let waiting = self.waiting.drain(..).chain(self.suspects.drain(..));
+        held.chain(waiting.map(|(_, taken)| taken.tried())).collect()
     }
 
     /// Takes what is to be acknowledged in the streams.
@@ -155,22 +190,19 @@ impl Book {
 
     /// Entries of what the workers hold.
     pub(super) fn held(&self) -> Vec<Place> {
-        let places = |held: &Held| {
-            let copies: Vec<Place> = held.copies.clone();
-            std::iter::once(held.place).chain(copies)
-        };
-        self.held.values().flat_map(places).collect()
+        let entries = self.held.values().flat_map(|held| &held.entries);
+        entries.map(|entry| entry.place).collect()
     }
 
     /// Removes entries for which no worker has come within `within`.
-    pub(super) fn take_unwanted(&mut self, now: Instant, within: Duration) -> Vec<Taken> {
+    pub(super) fn take_unwanted(&mut self, now: Instant, within: Duration) -> Vec<Tried> {
         let mut unwanted = Vec::new();
         for queue in [&mut self.waiting, &mut self.suspects] {
             while queue
                 .front()
                 .is_some_and(|(since, _)| now.duration_since(*since) >= within)
             {
-                unwanted.extend(queue.pop_front().map(|(_, taken)| taken));
+                unwanted.extend(queue.pop_front().map(|(_, taken)| taken.tried()));
             }
         }
         unwanted
@@ -259,6 +291,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_parked_is_no_suspect_and_stays_held() {
+        let mut book = Book::default();
+        let suspect = Taken {
+            tries: 3,
+            ..taken(1, 7)
+        };
+        book.add(Company::Suspects, [suspect], Instant::now());
+        let held = book.take(9);
+        let parked = book.park(&receipts(&held));
+        assert_eq!(parked.iter().map(|entry| entry.tries).collect::<Vec<_>>(), [3]);
+        assert!(book.may_take_suspects());
+        assert_eq!(book.held(), [place(1)]);
+        book.settle(&receipts(&held));
+        assert_eq!(book.park(&receipts(&held)), []);
+    }
+
+    #[test]
+    fn all_that_is_not_settled_is_taken() {
+        let mut book = Book::default();
+        book.add(Company::Any, (1..=3).map(|n| taken(n, n)), Instant::now());
+        book.add(Company::Suspects, [taken(4, 4)], Instant::now());
+        book.take(1);
+        let held = book.take(2);
+        book.settle(&receipts(&held)[..1]);
+        let mut taken: Vec<Place> = book.take_all().iter().map(|entry| entry.place).collect();
+        taken.sort_unstable_by_key(|place| place.id.ms);
+        assert_eq!(taken, [place(2), place(3), place(4)]);
+        assert_eq!((book.held(), book.take(9)), (Vec::new(), Vec::new()));
+        assert!(book.may_take_suspects());
+    }
+
+    #[test]
     fn what_nobody_wants_is_given_back() {
         let mut book = Book::default();
         let now = Instant::now();
@@ -267,7 +331,7 @@ mod tests {
         book.add(Company::Any, [taken(2, 2)], later);
         book.add(Company::Suspects, [taken(3, 3)], now);
         let unwanted = book.take_unwanted(later, Duration::from_secs(2));
-        let places: Vec<Place> = unwanted.iter().map(|taken| taken.place).collect();
+        let places: Vec<Place> = unwanted.iter().map(|entry| entry.place).collect();
         assert_eq!(places, [place(1), place(3)]);
         assert_eq!(positions(&book.take(9)), [2]);
     }

@@ -1,6 +1,7 @@
 //! Events of workers that are no longer there.
 //!
-//! An event that nobody has shown to be working on for a while is taken over. Its worker may have died of it: with each
+//! An event that nobody has shown to be working on for a while is taken over. Its worker may have died of it, unless it gave
+//! the event back or had put it aside to wait ([`RedisEventLog::park`](super::RedisEventLog)), which count as no try: with each
 //! try the company gets smaller in which it is handed out, until it is alone, and only one such company is out in a
 //! process at a time. So an event that ends processes takes no innocent ones with it for long, and one that was merely
 //! there when a process was killed is not suspected. What has failed too often is set aside.
@@ -34,6 +35,10 @@ impl Turn {
     fn take(&self, pause: Duration) -> bool {
         let rested = |last: &Mutex<Option<Instant>>| last.lock().is_none_or(|last| last.elapsed() >= pause);
         rested(&self.last) && !self.is_taken.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.is_taken.load(Ordering::Acquire)
     }
 
     fn end(&self, is_due_again: bool) {

@@ -37,7 +37,7 @@ pub(super) struct Intake {
     pub(super) claims: Turn,
     pub(super) closed: CancellationToken,
     lanes: Vec<Lane>,
-    ready: Notify,
+    pub(super) ready: Notify,
     failure: Mutex<Option<StoreError>>,
     has_groups: AtomicBool,
     is_kept: AtomicBool,
@@ -104,6 +104,11 @@ impl Intake {
                 () = tokio::time::sleep_until(wake_at.into()) => {}
             }
         }
+    }
+
+    /// Whether reads or claims are under way.
+    pub(super) fn is_about_to_receive(&self) -> bool {
+        self.lanes.iter().any(Lane::is_reading) || self.claims.is_taken()
     }
 
     fn start_reads(self: &Arc<Self>, max: usize, wait: Duration) {

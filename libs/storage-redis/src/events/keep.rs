@@ -7,7 +7,7 @@ use fred::error::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::book::Place;
-use super::intake::Intake;
+use super::intake::{Intake, LONGEST_READ};
 
 /// Shows every now and then that this process is alive and works on what it holds, so that nobody takes it over, however
 /// slow the work; gives back what nobody here has asked for; acknowledges what could not be acknowledged in time.
@@ -32,13 +32,32 @@ impl Intake {
         let pause = self.settings.touch_every();
         let unwanted = self.book.lock().take_unwanted(Instant::now(), pause);
         if !unwanted.is_empty() {
-            self.streams.give_back(&unwanted, self.settings.claim_after).await?;
+            self.streams.uncount(&unwanted, self.settings.claim_after).await?;
         }
         let held = self.book.lock().held();
         if !held.is_empty() {
             self.streams.touch(&held).await?;
         }
         Ok(())
+    }
+
+    /// Leaves all that this process has to whoever asks first. Reads and claims that are under way may bring more.
+    pub(super) async fn give_back(&self) -> Result<(), Error> {
+        let still = async {
+            loop {
+                let ready = self.ready.notified();
+                tokio::pin!(ready);
+                ready.as_mut().enable();
+                if !self.is_about_to_receive() {
+                    return;
+                }
+                ready.await;
+            }
+        };
+        let _ = tokio::time::timeout(LONGEST_READ, still).await;
+        let entries = self.book.lock().take_all();
+        self.streams.uncount(&entries, self.settings.claim_after).await?;
+        self.acknowledge_settled().await
     }
 
     /// Acknowledges in the streams what is done. What fails, or is given up half-way, stays to be acknowledged.

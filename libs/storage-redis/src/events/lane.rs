@@ -61,6 +61,10 @@ impl Lane {
         *self.waits_until.lock() = None;
     }
 
+    pub(super) fn is_reading(&self) -> bool {
+        self.waits_until.lock().is_some()
+    }
+
     /// Whether a read is under way that has waited long enough, so that its answer is about to come.
     pub(super) fn is_about_to_answer(&self, now: Instant) -> bool {
         self.waits_until.lock().is_some_and(|until| until <= now)

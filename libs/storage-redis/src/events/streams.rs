@@ -12,7 +12,7 @@ use fred::interfaces::{ClientLike, StreamsInterface};
 use fred::types::{ClusterHash, CustomCommand, FromValue, Value};
 use model::{Epoch, Event, UserId};
 
-use super::book::{Place, Taken};
+use super::book::{Place, Tried};
 use super::entry::{Entry, EntryId, encode, entries, entries_by_stream};
 use crate::client::Connection;
 
@@ -167,17 +167,20 @@ impl Streams {
         pipeline.all::<Vec<Value>>().await.map(|_| ())
     }
 
-    /// Leaves entries to whoever asks first, as if they had not been delivered to us.
-    pub(super) async fn give_back(&self, unwanted: &[Taken], claim_after: Duration) -> Result<(), Error> {
+    /// Takes it back that entries were handed out to us once more, and says how long they have been idle: with more than
+    /// others wait for, they are whoever's asks first.
+    pub(super) async fn uncount(&self, entries: &[Tried], idle: Duration) -> Result<(), Error> {
         let mut by_tries: AHashMap<u64, Vec<Place>> = AHashMap::new();
-        for taken in unwanted {
-            by_tries.entry(taken.tries).or_default().push(taken.place);
+        for entry in entries {
+            by_tries.entry(entry.tries).or_default().push(entry.place);
         }
         let pipeline = self.client()?.pipeline();
         for (tries, places) in by_tries {
             for (partition, ids) in by_partition(&places) {
-                self.claim_silently(&pipeline, partition, ids, Some(millis(claim_after)), Some(tries))
-                    .await?;
+                for ids in ids.chunks(AT_ONCE) {
+                    self.claim_silently(&pipeline, partition, ids.to_vec(), Some(millis(idle)), Some(tries))
+                        .await?;
+                }
             }
         }
         pipeline.all::<Vec<Value>>().await.map(|_| ())

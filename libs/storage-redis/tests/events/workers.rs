@@ -5,7 +5,7 @@ use std::time::Duration;
 use storage::EventLog;
 
 use crate::server::Redis;
-use crate::world::{LONG, SHORT, World, places, positions, until};
+use crate::world::{LONG, SHORT, World, places, positions, receipts, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_a_dead_process_are_taken_over() {
@@ -82,8 +82,7 @@ async fn many_workers_share_the_work() {
                 if batch.is_empty() {
                     return received;
                 }
-                let receipts: Vec<_> = batch.iter().map(|one| one.receipt).collect();
-                log.acknowledge(&receipts).await.unwrap();
+                log.acknowledge(&receipts(&batch)).await.unwrap();
                 received.extend(batch);
             }
         })
@@ -137,4 +136,33 @@ async fn in_a_cluster_all_goes_the_same_way() {
         world.redis.entries(world.settings.partitions).await == 0
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_that_ends_has_goes_to_another_at_once_and_counts_as_no_try() {
+    let Some(mut world) = World::start().await else { return };
+    (world.settings.claim_after, world.settings.max_tries) = (LONG * 4, 3);
+    let posted = world.post(&world.process().await, 40).await;
+    for _ in 0..6 {
+        let ending = world.process().await;
+        ending.receive(25).await;
+        ending.log.give_back().await;
+    }
+    let survivor = world.process().await;
+    assert_eq!(positions(&survivor.receive(40).await), places(&posted));
+    assert_eq!(survivor.log.count_aside().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_only_waits_is_not_blamed_for_a_death() {
+    let Some(mut world) = World::start().await else { return };
+    world.settings.max_tries = 3;
+    let posted = world.post(&world.process().await, 20).await;
+    for _ in 0..4 {
+        let dying = world.process().await;
+        dying.log.park(&receipts(&dying.receive(20).await)).await;
+    }
+    let survivor = world.process().await;
+    assert_eq!(positions(&survivor.receive(20).await), places(&posted));
+    assert_eq!(survivor.log.count_aside().await.unwrap(), 0);
 }

@@ -125,9 +125,12 @@ impl Process {
     }
 
     pub(crate) async fn acknowledge(&self, received: &[Received]) {
-        let receipts: Vec<Receipt> = received.iter().map(|received| received.receipt).collect();
-        self.log.acknowledge(&receipts).await.unwrap();
+        self.log.acknowledge(&receipts(received)).await.unwrap();
     }
+}
+
+pub(crate) fn receipts(received: &[Received]) -> Vec<Receipt> {
+    received.iter().map(|received| received.receipt).collect()
 }
 
 pub(crate) fn positions(received: &[Received]) -> BTreeSet<Position> {
