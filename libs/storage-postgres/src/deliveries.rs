@@ -122,9 +122,21 @@ impl DeliveryStore for PostgresDeliveries {
         within(deadline, transaction.commit()).await
     }
 
-    async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError> {
+    async fn lease(
+        &self,
+        lease: Duration,
+        max_tries: u32,
+        deadline: Deadline,
+    ) -> Result<Option<PendingChunk>, StoreError> {
         let client = self.pool.client(deadline).await?;
-        let taken = query_opt(&client, deadline, statements::LEASE, &[&lease.as_secs_f64()]).await?;
+        let max_tries = i32::try_from(max_tries).unwrap_or(i32::MAX);
+        let taken = query_opt(
+            &client,
+            deadline,
+            statements::LEASE,
+            &[&lease.as_secs_f64(), &max_tries],
+        )
+        .await?;
         taken.as_ref().map(row::pending).transpose()
     }
 
@@ -139,6 +151,26 @@ impl DeliveryStore for PostgresDeliveries {
         )
         .await?;
         Ok(())
+    }
+
+    async fn give_back(&self, tweet: TweetId, number: u32, counts: bool, deadline: Deadline) -> Result<(), StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let (tweet, number) = (sql::column(tweet.get()), row::chunk_number(number));
+        let uncounted = i32::from(!counts);
+        execute(&client, deadline, statements::GIVE_BACK, &[&tweet, &number, &uncounted]).await?;
+        Ok(())
+    }
+
+    async fn list_aside(&self, limit: usize, deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let rows = query(&client, deadline, statements::LIST_ASIDE, &[&sql::limit(limit)]).await?;
+        rows.iter().map(row::pending).collect()
+    }
+
+    async fn replay_aside(&self, deadline: Deadline) -> Result<usize, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let replayed = execute(&client, deadline, statements::REPLAY_ASIDE, &[]).await?;
+        Ok(usize::try_from(replayed).unwrap_or(usize::MAX))
     }
 
     async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError> {
@@ -188,6 +220,9 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("cut a rest", statements::CUT),
     ("lease a chunk", statements::LEASE),
     ("renew a lease", statements::RENEW),
+    ("give a chunk back", statements::GIVE_BACK),
+    ("list chunks aside", statements::LIST_ASIDE),
+    ("replay chunks aside", statements::REPLAY_ASIDE),
     ("lock records", statements::LOCK),
     ("finish chunks", statements::FINISH),
     ("finished records", statements::FINISHED),

@@ -183,8 +183,18 @@ impl EventLog for RedisEventLog {
 
     async fn park(&self, receipts: &[Receipt]) {
         let parked = self.intake.book.lock().park(receipts);
-        if let Err(error) = self.streams.uncount(&parked, Duration::ZERO).await {
+        if let Err(error) = self.streams.set_tries(&parked, Duration::ZERO).await {
             tracing::debug!(%error, "if this process dies, events that only wait count it as a try");
+        }
+    }
+
+    async fn fail(&self, receipts: &[Receipt]) {
+        let mut failed = self.intake.book.lock().let_go(receipts);
+        for entry in &mut failed {
+            entry.tries += 1;
+        }
+        if let Err(error) = self.streams.set_tries(&failed, self.settings.claim_after).await {
+            tracing::debug!(%error, "events that failed come again only after a while");
         }
     }
 

@@ -49,7 +49,7 @@ pub struct SqliteDeliveries {
 }
 
 impl SqliteDeliveries {
-    /// Opens `deliveries.db` in `dir`, or makes it.
+    /// Opens `deliveries.db` in `dir`, or makes it. Chunks that were set aside are tried again.
     pub fn open(dir: &Path, options: DeliveryOptions) -> Result<Arc<Self>, OpenError> {
         let path = dir.join("deliveries.db");
         let connection = crate::schema::open(&path, schema::MIGRATIONS)?;
@@ -57,6 +57,7 @@ impl SqliteDeliveries {
             path: path.display().to_string(),
             source,
         };
+        row::replay_aside(&connection, 0).map_err(sqlite)?;
         connection
             .execute("UPDATE chunks SET due_at_ms = 0 WHERE finished_at_ms IS NULL", [])
             .map_err(sqlite)?;
@@ -111,11 +112,16 @@ impl DeliveryStore for SqliteDeliveries {
             .await
     }
 
-    async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError> {
+    async fn lease(
+        &self,
+        lease: Duration,
+        max_tries: u32,
+        deadline: Deadline,
+    ) -> Result<Option<PendingChunk>, StoreError> {
         let now_ms = self.now_ms();
         let until_ms = now_ms + millis(lease);
-        self.write(deadline, move |connection| row::lease(connection, now_ms, until_ms))
-            .await
+        let lease = move |connection: &Connection| row::lease(connection, now_ms, until_ms, max_tries);
+        self.write(deadline, lease).await
     }
 
     async fn renew(&self, tweet: TweetId, number: u32, lease: Duration, deadline: Deadline) -> Result<(), StoreError> {
@@ -124,6 +130,29 @@ impl DeliveryStore for SqliteDeliveries {
             row::hold(connection, tweet, number, until_ms)
         })
         .await
+    }
+
+    async fn give_back(&self, tweet: TweetId, number: u32, counts: bool, deadline: Deadline) -> Result<(), StoreError> {
+        let now_ms = self.now_ms();
+        let give_back = move |connection: &Connection| {
+            row::hold(connection, tweet, number, now_ms)?;
+            if counts {
+                return Ok(());
+            }
+            row::add_tries(connection, tweet, number, -1)
+        };
+        self.write(deadline, give_back).await
+    }
+
+    async fn list_aside(&self, limit: usize, deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError> {
+        let list = move |connection: &Connection| row::list_aside(connection, limit);
+        self.readers.call(deadline, list).await
+    }
+
+    async fn replay_aside(&self, deadline: Deadline) -> Result<usize, StoreError> {
+        let now_ms = self.now_ms();
+        self.write(deadline, move |connection| row::replay_aside(connection, now_ms))
+            .await
     }
 
     async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError> {

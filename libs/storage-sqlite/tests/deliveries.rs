@@ -21,9 +21,13 @@ async fn leases_end_with_the_process() {
     };
     let store = open();
     store.open(vec![plan], deadline).await.unwrap();
-    let leased = store.lease(LONG, deadline).await.unwrap();
-    assert!(leased.is_some());
-    assert_eq!(store.lease(LONG, deadline).await.unwrap(), None);
+    let leased = store.lease(LONG, 9, deadline).await.unwrap().unwrap();
+    assert_eq!(store.lease(LONG, 9, deadline).await.unwrap(), None);
     drop(store);
-    assert_eq!(open().lease(LONG, deadline).await.unwrap(), leased);
+    let again = open().lease(LONG, 9, deadline).await.unwrap().unwrap();
+    assert_eq!(
+        (again.plan, again.tries),
+        (leased.plan, 1),
+        "the process may have died of it"
+    );
 }

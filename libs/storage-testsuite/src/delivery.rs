@@ -47,6 +47,8 @@ macro_rules! delivery_store_contract {
             a_lease_ends_unless_it_is_renewed,
             a_chunk_that_was_given_back_comes_after_those_that_waited,
             a_finished_chunk_is_not_given_back,
+            a_chunk_that_always_fails_is_set_aside,
+            what_is_set_aside_is_replayed,
             what_is_unknown_is_not_finished,
             only_what_was_finished_before_is_pruned,
             pruning_is_bounded,
@@ -57,6 +59,9 @@ macro_rules! delivery_store_contract {
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_mins(10);
+
+/// After how many tries chunks are set aside.
+const TRIES: u32 = 2;
 
 fn tweet(n: u64) -> TweetId {
     TweetId::new(1_000 + n)
@@ -133,14 +138,14 @@ async fn pending(store: &dyn DeliveryStore) -> Vec<PendingChunk> {
 }
 
 async fn give_back(store: &dyn DeliveryStore, tweet: TweetId, number: u32) {
-    store.renew(tweet, number, Duration::ZERO, deadline()).await.unwrap();
+    store.give_back(tweet, number, false, deadline()).await.unwrap();
 }
 
 /// At most `limit` chunks, by tweet and number.
 async fn leased(store: &dyn DeliveryStore, limit: usize, lease: Duration) -> Vec<PendingChunk> {
     let mut leased = Vec::new();
     while leased.len() < limit
-        && let Some(chunk) = store.lease(lease, deadline()).await.unwrap()
+        && let Some(chunk) = store.lease(lease, TRIES, deadline()).await.unwrap()
     {
         leased.push(chunk);
     }
@@ -226,6 +231,7 @@ pub async fn chunks_are_pending_until_they_are_finished(backend: impl DeliveryBa
         author: UserId::new(2),
         mode: Mode::Both,
         plan: chunks()[2],
+        tries: 0,
     };
     assert_eq!(pending[1], expected);
 }

@@ -18,6 +18,8 @@ pub struct PendingChunk {
     pub mode: Mode,
     /// Which followers.
     pub plan: ChunkPlan,
+    /// How often it had been begun before, and not finished.
+    pub tries: u32,
 }
 
 /// What a chunk came to.
@@ -54,12 +56,27 @@ pub trait DeliveryStore: Send + Sync {
     async fn cut(&self, tweet: TweetId, chunks: Vec<ChunkPlan>, deadline: Deadline) -> Result<(), StoreError>;
 
     /// Takes the unfinished chunk that has waited longest of those that nobody works on. It is the caller's alone for as
-    /// long as `lease`; then it is anybody's again. One that is given back waits anew, so that a chunk that always fails
-    /// holds up no other.
-    async fn lease(&self, lease: Duration, deadline: Deadline) -> Result<Option<PendingChunk>, StoreError>;
+    /// long as `lease`; then it is anybody's again. One that has had `max_tries` is set aside: it is answered once more, to
+    /// tell, and not leased again.
+    async fn lease(
+        &self,
+        lease: Duration,
+        max_tries: u32,
+        deadline: Deadline,
+    ) -> Result<Option<PendingChunk>, StoreError>;
 
-    /// Holds a chunk for as long as `lease` from now; for no time gives it back. Nothing happens to one that is finished.
+    /// Holds a chunk for as long as `lease` from now. Nothing happens to one that is finished.
     async fn renew(&self, tweet: TweetId, number: u32, lease: Duration, deadline: Deadline) -> Result<(), StoreError>;
+
+    /// Leaves a chunk to others; it waits anew, so that one that always fails holds up no other. It `counts` as a try if it
+    /// was the chunk that failed. Nothing happens to one that is finished.
+    async fn give_back(&self, tweet: TweetId, number: u32, counts: bool, deadline: Deadline) -> Result<(), StoreError>;
+
+    /// Chunks that are set aside, at most `limit`.
+    async fn list_aside(&self, limit: usize, deadline: Deadline) -> Result<Vec<PendingChunk>, StoreError>;
+
+    /// Puts all chunks that are set aside among the others, as if they had never been tried; answers how many.
+    async fn replay_aside(&self, deadline: Deadline) -> Result<usize, StoreError>;
 
     /// Records finished chunks, in one commit, and finishes each tweet whose last chunk it was. A chunk that is
     /// finished keeps its figures. Answers the tweets that are finished now, or were.

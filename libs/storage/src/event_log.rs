@@ -47,6 +47,9 @@ pub trait EventLog: Send + Sync {
     /// not of them.
     async fn park(&self, _receipts: &[Receipt]) {}
 
+    /// These failed, for reasons of theirs that waiting does not mend. They are received again, a few times.
+    async fn fail(&self, _receipts: &[Receipt]) {}
+
     /// The process ends: what was received and not acknowledged goes to whoever asks next, as if it had not been received.
     async fn give_back(&self) {}
 

@@ -5,7 +5,8 @@
 //! a rest asks for the next chunks and puts them, and what is left, into its place: so the consumer never waits for a plan,
 //! delivery begins with the first page of it, and a plan that fails goes on where it was. A chunk carries what the plan says
 //! of it, so it is done the same way whoever does it, however late. The tweet's event is acknowledged by the process that
-//! received it, once all chunks are recorded.
+//! received it, once all chunks are recorded. A chunk that fails for reasons of its own, or that processes die of, is set
+//! aside after some tries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -121,16 +122,27 @@ impl FanOut {
 
     /// Does the chunk that has waited longest; `false` if there is none.
     async fn next_chunk(&self) -> Result<bool, StoreError> {
-        let Some(chunk) = self.ports.deliveries.lease(LEASE, self.deadline()).await? else {
+        let max_tries = self.settings.chunk_tries;
+        let leased = self.ports.deliveries.lease(LEASE, max_tries, self.deadline());
+        let Some(chunk) = leased.await? else {
             return Ok(false);
         };
+        if chunk.tries >= max_tries {
+            tracing::error!(
+                ?chunk,
+                "a chunk was set aside; its followers lack the tweet until it is replayed"
+            );
+            return Ok(true);
+        }
         let done = tokio::select! {
             done = do_chunk(self, chunk) => done,
             never = self.hold(chunk) => never,
         };
-        if done.is_err() {
+        if let Err(error) = &done {
+            let (number, counts) = (chunk.plan.number, !error.is_transient());
+            let deliveries = &self.ports.deliveries;
             // Where this fails too, the lease ends by itself.
-            let _ = self.renew(chunk, Duration::ZERO).await;
+            let _ = deliveries.give_back(chunk.tweet, number, counts, self.deadline()).await;
         }
         done.map(|()| true)
     }
@@ -139,18 +151,12 @@ impl FanOut {
     async fn hold(&self, chunk: PendingChunk) -> ! {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            if let Err(error) = self.renew(chunk, LEASE).await {
+            let PendingChunk { tweet, plan, .. } = chunk;
+            let renewed = self.ports.deliveries.renew(tweet, plan.number, LEASE, self.deadline());
+            if let Err(error) = renewed.await {
                 tracing::debug!(%error, tweet = %chunk.tweet, "a chunk may be done by others too, which does no harm");
             }
         }
-    }
-
-    async fn renew(&self, chunk: PendingChunk, lease: Duration) -> Result<(), StoreError> {
-        let PendingChunk { tweet, plan, .. } = chunk;
-        self.ports
-            .deliveries
-            .renew(tweet, plan.number, lease, self.deadline())
-            .await
     }
 }
 

@@ -19,8 +19,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const EXAMPLES: &str = "\
 Examples:
   fan-out                  serve
-  fan-out poison list      show events that were set aside, and why
-  fan-out poison replay    hand them to the workers once more";
+  fan-out poison list      show what was set aside, and why
+  fan-out poison replay    hand it to the workers once more";
 
 /// Writes tweets into their readers' home timelines. Without a command it serves.
 #[derive(Debug, Parser)]

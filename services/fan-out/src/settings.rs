@@ -13,6 +13,8 @@ pub struct FanOutSettings {
     pub planned_at_once: usize,
     /// How many chunks this process works on at the same time.
     pub chunk_workers: usize,
+    /// How often a chunk is begun before it is set aside.
+    pub chunk_tries: u32,
     /// How many pairs of follower and tweet are grouped and written at once, at most, beyond one author's.
     pub pairs: usize,
     /// How long a worker waits for the first event of a batch.
@@ -32,6 +34,7 @@ impl Default for FanOutSettings {
             chunk: 10_000,
             planned_at_once: 100,
             chunk_workers: 2,
+            chunk_tries: 10,
             pairs: 200_000,
             wait: Duration::from_secs(1),
             store_timeout: Duration::from_secs(10),

@@ -40,26 +40,37 @@ pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
     }
 }
 
-/// Handles a batch, again and again while a store is away. `false` when it was given up for a shutdown: what is not
-/// acknowledged is received again.
+/// Handles a batch, again and again while a store is away. Where waiting does not help, by halves, until the events that
+/// fail are alone; the log sets them aside in the end. `false` when it was given up for a shutdown: what is not acknowledged
+/// is received again.
 async fn until_done(
     fan_out: &Arc<FanOut>,
     received: &[Received],
     pause: &mut Pause,
     shutdown: &CancellationToken,
 ) -> bool {
-    loop {
-        match handle(fan_out, received).await {
-            Ok(()) => {
-                pause.reset();
-                return true;
+    let mut batches = vec![received];
+    while let Some(batch) = batches.pop() {
+        match (handle(fan_out, batch).await, batch) {
+            (Ok(()), _) => pause.reset(),
+            (Err(error), [failed]) if !error.is_transient() => {
+                tracing::error!(%error, tweet = %failed.event.body.tweet(), "an event can't be handled");
+                fan_out.ports.log.fail(&[failed.receipt]).await;
             }
-            Err(error) => pause.after(&error, shutdown).await,
+            (Err(error), batch) if !error.is_transient() => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                batches.extend([second, first]);
+            }
+            (Err(error), batch) => {
+                pause.after(&error, shutdown).await;
+                batches.push(batch);
+            }
         }
         if shutdown.is_cancelled() {
-            return false;
+            return batches.is_empty();
         }
     }
+    true
 }
 
 /// One attempt at a batch. Every step may be repeated: pushes are idempotent, records are kept once.

@@ -5,7 +5,9 @@
 #[path = "chunks/world.rs"]
 mod world;
 
-use crate::world::{CHUNK, CHUNKS, HUGE, PAGE, SMALL, World, until};
+use model::UserId;
+
+use crate::world::{CHUNK, CHUNKS, FOLLOWERS, HUGE, PAGE, SMALL, World, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_author_is_delivered_while_a_huge_one_is_in_progress() {
@@ -69,4 +71,43 @@ async fn a_plan_that_fails_half_way_holds_up_nobody_and_goes_on_there() {
     until(async || world.is_finished(huge).await).await;
     assert_eq!(other.gate.passed(), CHUNKS - 2 * PAGE);
     world.assert_delivered(&[small, huge]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chunk_that_always_fails_is_set_aside_alone_and_can_be_replayed() {
+    let world = World::new().await;
+    let process = world.process();
+    process.gate.open();
+    process.gate.break_at(Some(UserId::new(FOLLOWERS.start + CHUNK)));
+    let huge = world.post(HUGE).await;
+    until(async || world.aside().await.len() == 1 && world.written(huge).await == (CHUNKS as u64 - 1) * CHUNK).await;
+    assert_eq!(world.aside().await[0].plan.number, 1);
+    process.gate.break_at(None);
+    world.replay().await;
+    world.settled().await;
+    world.assert_delivered(&[huge]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_always_fails_holds_up_no_other() {
+    let world = World::new().await;
+    // One that is asked for without a follower to begin after: an author who is broken.
+    let broken = UserId::new(SMALL.get() + 100);
+    let process = world.process();
+    process.gate.break_at(Some(UserId::new(broken.get() + 1)));
+    let mut good = Vec::new();
+    for _ in 0..10 {
+        world.post(broken).await;
+        good.push(world.post(SMALL).await);
+    }
+    until(async || {
+        for tweet in &good {
+            if !world.is_finished(*tweet).await {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    world.assert_delivered(&good).await;
 }

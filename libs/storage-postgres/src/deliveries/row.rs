@@ -52,6 +52,7 @@ pub(super) fn pending(row: &Row) -> Result<PendingChunk, StoreError> {
             last: sql::user(row.get(5)),
             expected: sql::number(row.get(6)),
         },
+        tries: u32::try_from(row.get::<_, i32>(7)).unwrap_or(0),
     })
 }
 

@@ -44,23 +44,36 @@ pub(crate) const CUT: &str = "WITH planned AS (
     SET expected = record.expected + sums.expected, chunks_left = record.chunks_left + sums.chunks - 1
     FROM sums WHERE record.tweet = $1 AND sums.chunks > 0";
 
-/// What somebody else is just taking is passed over: who leases never waits.
+/// What somebody else is just taking is passed over: who leases never waits. What has been tried too often is due never.
 pub(crate) const LEASE: &str = "WITH due AS MATERIALIZED (
         SELECT tweet, number FROM delivery_chunks
         WHERE finished_at_ms IS NULL AND due_at <= clock_timestamp()
         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), taken AS (
         UPDATE delivery_chunks AS chunk
-        SET due_at = clock_timestamp() + $1::double precision * interval '1 second'
+        SET tries = chunk.tries + 1, due_at = CASE WHEN chunk.tries < $2::integer
+            THEN clock_timestamp() + $1::double precision * interval '1 second' ELSE 'infinity' END
         FROM due WHERE chunk.tweet = due.tweet AND chunk.number = due.number
-        RETURNING chunk.tweet, chunk.number, after_user, last_user, expected
+        RETURNING chunk.tweet, chunk.number, after_user, last_user, expected, chunk.tries - 1 AS tries
     )
-    SELECT taken.tweet, author, mode, number, after_user, last_user, taken.expected
+    SELECT taken.tweet, author, mode, number, after_user, last_user, taken.expected, tries
     FROM taken JOIN deliveries ON deliveries.tweet = taken.tweet";
 
 pub(crate) const RENEW: &str = "UPDATE delivery_chunks
     SET due_at = clock_timestamp() + $3::double precision * interval '1 second'
     WHERE tweet = $1 AND number = $2 AND finished_at_ms IS NULL";
+
+pub(crate) const GIVE_BACK: &str = "UPDATE delivery_chunks
+    SET due_at = clock_timestamp(), tries = tries - $3
+    WHERE tweet = $1 AND number = $2 AND finished_at_ms IS NULL";
+
+pub(crate) const LIST_ASIDE: &str =
+    "SELECT chunk.tweet, author, mode, number, after_user, last_user, chunk.expected, tries
+    FROM delivery_chunks AS chunk JOIN deliveries ON deliveries.tweet = chunk.tweet
+    WHERE chunk.finished_at_ms IS NULL AND due_at = 'infinity' LIMIT $1";
+
+pub(crate) const REPLAY_ASIDE: &str = "UPDATE delivery_chunks SET due_at = clock_timestamp(), tries = 0
+    WHERE finished_at_ms IS NULL AND due_at = 'infinity'";
 
 /// Before [`CUT`] and [`FINISH`]: two who finish the last two chunks would each see the other's as unfinished.
 pub(crate) const LOCK: &str = "SELECT tweet FROM deliveries WHERE tweet = ANY($1) ORDER BY tweet FOR UPDATE";

@@ -146,14 +146,22 @@ impl Book {
 
     /// The outbox has recorded these as done.
     pub(super) fn settle(&mut self, receipts: &[Receipt]) {
+        let settled = self.let_go(receipts);
+        self.settled.extend(settled.iter().map(|entry| entry.place));
+    }
+
+    /// The workers no longer hold these; answers their entries.
+    pub(super) fn let_go(&mut self, receipts: &[Receipt]) -> Vec<Tried> {
+        let mut entries = Vec::new();
         for receipt in receipts {
             let Some(held) = self.held.remove(receipt) else {
                 continue;
             };
             self.by_position.remove(&held.position);
             self.suspects_held -= usize::from(held.company == Company::Suspects);
-            self.settled.extend(held.entries.iter().map(|entry| entry.place));
+            entries.extend(held.entries);
         }
+        entries
     }
 
     /// These only wait from now on, in no particular company; answers their entries.

@@ -32,7 +32,7 @@ impl Intake {
         let pause = self.settings.touch_every();
         let unwanted = self.book.lock().take_unwanted(Instant::now(), pause);
         if !unwanted.is_empty() {
-            self.streams.uncount(&unwanted, self.settings.claim_after).await?;
+            self.streams.set_tries(&unwanted, self.settings.claim_after).await?;
         }
         let held = self.book.lock().held();
         if !held.is_empty() {
@@ -56,7 +56,7 @@ impl Intake {
         };
         let _ = tokio::time::timeout(LONGEST_READ, still).await;
         let entries = self.book.lock().take_all();
-        self.streams.uncount(&entries, self.settings.claim_after).await?;
+        self.streams.set_tries(&entries, self.settings.claim_after).await?;
         self.acknowledge_settled().await
     }
 

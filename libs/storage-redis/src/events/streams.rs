@@ -167,9 +167,9 @@ impl Streams {
         pipeline.all::<Vec<Value>>().await.map(|_| ())
     }
 
-    /// Takes it back that entries were handed out to us once more, and says how long they have been idle: with more than
-    /// others wait for, they are whoever's asks first.
-    pub(super) async fn uncount(&self, entries: &[Tried], idle: Duration) -> Result<(), Error> {
+    /// Says how often entries have been handed out, and how long they have been idle: with what others wait for, they are
+    /// whoever's asks first.
+    pub(super) async fn set_tries(&self, entries: &[Tried], idle: Duration) -> Result<(), Error> {
         let mut by_tries: AHashMap<u64, Vec<Place>> = AHashMap::new();
         for entry in entries {
             by_tries.entry(entry.tries).or_default().push(entry.place);

@@ -6,7 +6,7 @@ use model::Position;
 use storage::EventLog;
 use storage_redis::AsideReason;
 
-use crate::world::{LONG, SHORT, World, positions, until};
+use crate::world::{LONG, SHORT, World, positions, receipts, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_ends_whoever_works_on_it_goes_aside_alone() {
@@ -147,4 +147,22 @@ async fn a_build_that_understands_what_an_older_one_set_aside_takes_it_up() {
     process.acknowledge(&received).await;
     assert_eq!(world.commits.left(), []);
     assert_eq!(process.log.count_aside().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_its_worker_fails_goes_aside_and_no_other() {
+    let Some(mut world) = World::start().await else { return };
+    world.settings.max_tries = 5;
+    let process = world.process().await;
+    let posted = world.post(&process, 100).await;
+    let poison = posted[33].position;
+    until("what fails is set aside", async || {
+        let batch = process.log.receive(100, SHORT).await.unwrap();
+        let (failed, good): (Vec<_>, Vec<_>) = batch.into_iter().partition(|one| one.event.position == poison);
+        process.log.fail(&receipts(&failed)).await;
+        process.acknowledge(&good).await;
+        process.log.count_aside().await.unwrap() == 1
+    })
+    .await;
+    assert_eq!(world.commits.left(), [poison]);
 }

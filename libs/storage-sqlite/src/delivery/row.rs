@@ -104,20 +104,57 @@ pub(super) fn put_chunk(
     Ok(())
 }
 
-/// Takes the unfinished chunk that has been due longest at `now_ms`; it is due again at `until_ms`.
-pub(super) fn lease(connection: &Connection, now_ms: u64, until_ms: u64) -> rusqlite::Result<Option<PendingChunk>> {
+const PENDING: &str = "SELECT author, mode, number, after, last, chunks.expected, tweet, tries
+    FROM chunks JOIN deliveries USING (tweet) WHERE chunks.finished_at_ms IS NULL AND";
+
+/// When chunks that are set aside are due.
+const NEVER: i64 = i64::MAX;
+
+/// Takes the unfinished chunk that has been due longest at `now_ms`; it is due again at `until_ms`, or never when it has
+/// been tried too often.
+pub(super) fn lease(
+    connection: &Connection,
+    now_ms: u64,
+    until_ms: u64,
+    max_tries: u32,
+) -> rusqlite::Result<Option<PendingChunk>> {
     let due = connection
-        .prepare_cached(
-            "SELECT author, mode, number, after, last, chunks.expected, tweet
-             FROM chunks JOIN deliveries USING (tweet)
-             WHERE chunks.finished_at_ms IS NULL AND due_at_ms <= ?1 ORDER BY due_at_ms LIMIT 1",
-        )?
+        .prepare_cached(&format!("{PENDING} due_at_ms <= ?1 ORDER BY due_at_ms LIMIT 1"))?
         .query_row([sql::column(now_ms)], pending_chunk)
         .optional()?;
-    if let Some(chunk) = &due {
-        hold(connection, chunk.tweet, chunk.plan.number, until_ms)?;
+    if let Some(PendingChunk { tweet, plan, tries, .. }) = due {
+        let until_ms = if tries < max_tries {
+            until_ms
+        } else {
+            NEVER.unsigned_abs()
+        };
+        hold(connection, tweet, plan.number, until_ms)?;
+        add_tries(connection, tweet, plan.number, 1)?;
     }
     Ok(due)
+}
+
+/// Counts how often a chunk has been begun.
+pub(super) fn add_tries(connection: &Connection, tweet: TweetId, number: u32, tries: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE chunks SET tries = tries + ?3 WHERE tweet = ?1 AND number = ?2")?
+        .execute((sql::column(tweet.get()), number, tries))?;
+    Ok(())
+}
+
+/// Chunks that are set aside.
+pub(super) fn list_aside(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<PendingChunk>> {
+    connection
+        .prepare_cached(&format!("{PENDING} due_at_ms = ?1 LIMIT ?2"))?
+        .query_map((NEVER, sql::column(limit as u64)), pending_chunk)?
+        .collect()
+}
+
+/// Makes chunks that are set aside due at `now_ms`, as if they had never been tried; answers how many.
+pub(super) fn replay_aside(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("UPDATE chunks SET due_at_ms = ?1, tries = 0 WHERE finished_at_ms IS NULL AND due_at_ms = ?2")?
+        .execute((sql::column(now_ms), NEVER))
 }
 
 /// Makes a chunk due at `until_ms`, unless it is finished.
@@ -139,6 +176,7 @@ fn pending_chunk(row: &Row<'_>) -> rusqlite::Result<PendingChunk> {
             last: sql::user(row.get(4)?),
             expected: sql::number(row.get(5)?),
         },
+        tries: u32::try_from(row.get::<_, i64>(7)?).unwrap_or(0),
     })
 }
 

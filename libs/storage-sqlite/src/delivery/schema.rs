@@ -32,4 +32,5 @@ CREATE TABLE chunks (
 ALTER TABLE chunks ADD COLUMN due_at_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX chunks_due ON chunks (due_at_ms) WHERE finished_at_ms IS NULL;
 ",
+    "ALTER TABLE chunks ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;",
 ];

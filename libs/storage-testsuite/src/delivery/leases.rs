@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Mode, UserId};
-use storage::PendingChunk;
+use storage::{DeliveryStore, PendingChunk};
 
-use super::{DeliveryBackend, LONG, chunks, give_back, leased, numbers_pending, open, pending, result, tweet};
+use super::{
+    DeliveryBackend, LONG, TRIES, chunks, get, give_back, leased, numbers_pending, open, pending, result, tweet,
+};
 use crate::support::deadline;
 
 pub async fn a_leased_chunk_is_nobody_elses(backend: impl DeliveryBackend) {
@@ -22,6 +24,7 @@ pub async fn a_leased_chunk_is_nobody_elses(backend: impl DeliveryBackend) {
         author: UserId::new(2),
         mode: Mode::Both,
         plan,
+        tries: 0,
     });
     assert_eq!(all, expected.collect::<Vec<_>>());
     assert_eq!(pending(&*store).await, []);
@@ -89,4 +92,48 @@ pub async fn a_finished_chunk_is_not_given_back(backend: impl DeliveryBackend) {
         give_back(&*store, tweet(1), number).await;
     }
     assert_eq!(numbers_pending(&*store, 1).await, []);
+}
+
+/// Begins the only chunk that is left, and fails.
+async fn fail(store: &dyn DeliveryStore) -> PendingChunk {
+    let chunk = store.lease(LONG, TRIES, deadline()).await.unwrap().unwrap();
+    let failed = store.give_back(chunk.tweet, chunk.plan.number, true, deadline());
+    failed.await.unwrap();
+    chunk
+}
+
+/// One chunk that is set aside, with the others done.
+async fn aside(store: &dyn DeliveryStore) -> PendingChunk {
+    open(store, &[1]).await;
+    store
+        .finish(vec![result(1, 0), result(1, 2)], deadline())
+        .await
+        .unwrap();
+    for tries in 0..TRIES {
+        assert_eq!(fail(store).await.tries, tries);
+    }
+    let told = store.lease(LONG, TRIES, deadline()).await.unwrap().unwrap();
+    assert_eq!(told.tries, TRIES);
+    told
+}
+
+pub async fn a_chunk_that_always_fails_is_set_aside(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    let told = aside(&*store).await;
+    assert_eq!(leased(&*store, 1, Duration::ZERO).await, [], "it is told once");
+    let list = store.list_aside(9, deadline()).await.unwrap();
+    assert_eq!(list.iter().map(|chunk| chunk.plan).collect::<Vec<_>>(), [told.plan]);
+    assert_eq!(store.list_aside(0, deadline()).await.unwrap(), []);
+    assert_eq!(get(&*store, 1).await.unwrap().finished_at_ms, None);
+}
+
+pub async fn what_is_set_aside_is_replayed(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    aside(&*store).await;
+    assert_eq!(store.replay_aside(deadline()).await.unwrap(), 1);
+    assert_eq!(store.replay_aside(deadline()).await.unwrap(), 0);
+    assert_eq!(store.list_aside(9, deadline()).await.unwrap(), []);
+    assert_eq!(fail(&*store).await.tries, 0);
+    let finished = store.finish(vec![result(1, 1)], deadline()).await.unwrap();
+    assert_eq!(finished, [tweet(1)]);
 }

@@ -11,9 +11,10 @@ use model::{
     ActorVersion, Author, ChunkPlan, Coverage, DeliveryRules, DeliveryState, ReaderView, RulesInForce, Session,
     Strategy, SystemClock, Thresholds, TweetId, User, UserId, WorkerId,
 };
+use parking_lot::Mutex;
 use storage::{
     Built, ChunksRequest, Deadline, DeliveryStore, EventLog, FollowGraph, FollowerPage, FollowerPageRequest, NewTweet,
-    StoreError, TimelineStore, TweetStore,
+    PendingChunk, StoreError, TimelineStore, TweetStore,
 };
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines};
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets, TweetOptions};
@@ -27,10 +28,11 @@ pub(crate) const HUGE: UserId = UserId::new(2);
 pub(crate) const CHUNKS: usize = 10;
 
 pub(crate) const CHUNK: u64 = 5;
+const TRIES: u32 = 3;
 /// Chunks that are planned in one go.
 pub(crate) const PAGE: usize = 3;
 /// All follow the huge author, and the first few the small one.
-const FOLLOWERS: Range<u64> = 10..10 + CHUNK * CHUNKS as u64;
+pub(crate) const FOLLOWERS: Range<u64> = 10..10 + CHUNK * CHUNKS as u64;
 const OF_SMALL: Range<u64> = 10..13;
 
 fn deadline() -> Deadline {
@@ -91,6 +93,7 @@ impl World {
         let settings = FanOutSettings {
             chunk: usize::try_from(CHUNK).unwrap(),
             planned_at_once: PAGE,
+            chunk_tries: TRIES,
             longest_pause: Duration::from_millis(100),
             ..FanOutSettings::default()
         };
@@ -127,6 +130,14 @@ impl World {
     pub(crate) async fn written(&self, tweet: TweetId) -> u64 {
         let record = self.deliveries.get(&[tweet], deadline()).await.unwrap().remove(0);
         record.map_or(0, |record| record.written)
+    }
+
+    pub(crate) async fn aside(&self) -> Vec<PendingChunk> {
+        self.deliveries.list_aside(100, deadline()).await.unwrap()
+    }
+
+    pub(crate) async fn replay(&self) {
+        self.deliveries.replay_aside(deadline()).await.unwrap();
     }
 
     /// Waits until every event is acknowledged.
@@ -185,6 +196,8 @@ pub(crate) struct Gate {
     passed: watch::Sender<usize>,
     /// How many pages of plans are left until planning fails.
     pages_left: AtomicUsize,
+    /// Whose followers are unreadable.
+    broken: Mutex<Option<UserId>>,
 }
 
 impl Default for Gate {
@@ -194,6 +207,7 @@ impl Default for Gate {
             waiting: watch::Sender::new(0),
             passed: watch::Sender::new(0),
             pages_left: AtomicUsize::new(usize::MAX),
+            broken: Mutex::default(),
         }
     }
 }
@@ -217,6 +231,22 @@ impl Gate {
     /// Fails to plan after so many pages.
     pub(crate) fn plan_pages(&self, pages: usize) {
         self.pages_left.store(pages, Ordering::Relaxed);
+    }
+
+    /// Fails, whenever it is asked, with followers above the one right below this one.
+    pub(crate) fn break_at(&self, follower: Option<UserId>) {
+        *self.broken.lock() = follower;
+    }
+
+    fn look(&self, request: &FollowerPageRequest) -> Result<(), StoreError> {
+        let above = request.after.unwrap_or(request.author).get() + 1;
+        if *self.broken.lock() == Some(UserId::new(above)) {
+            return Err(StoreError::Corrupt {
+                store: "follow-graph",
+                what: "on purpose".into(),
+            });
+        }
+        Ok(())
     }
 
     fn take_page(&self) -> Result<(), StoreError> {
@@ -259,6 +289,7 @@ impl FollowGraph for Graph {
             if request.after.is_some() {
                 self.0.pass().await;
             }
+            self.0.look(request)?;
             let mut above = audience(request.author)
                 .skip_while(|follower| request.after.is_some_and(|after| *follower <= after.get()));
             let followers = above.by_ref().take(request.limit).map(UserId::new).collect();
