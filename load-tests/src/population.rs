@@ -144,7 +144,7 @@ impl Server {
     pub(crate) fn tokens(&self, accounts: &[Credentials]) -> Result<Vec<String>> {
         let key = std::fs::read_to_string(self.dir.join("signing-key.pem"))?;
         let issuer = TokenIssuer::new(&key, Arc::new(SystemClock))?;
-        let issue = |account: &Credentials| issuer.issue(&account.user, account.credential_version).token;
+        let issue = |account: &Credentials| issuer.issue(account).token;
         Ok(accounts.iter().map(issue).collect())
     }
 

@@ -116,7 +116,7 @@ impl<'a> Bench<'a> {
         let graph = PostgresGraph::new(pool.clone(), Arc::new(SystemClock));
         let accounts = population::accounts(&*graph, options.accounts).await?;
         let issuer = TokenIssuer::new(&signing_key(stack)?, Arc::new(SystemClock))?;
-        let token = |account: &storage::Credentials| issuer.issue(&account.user, account.credential_version).token;
+        let token = |account: &storage::Credentials| issuer.issue(account).token;
         Ok(Self {
             stack,
             options,

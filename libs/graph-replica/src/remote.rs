@@ -216,8 +216,7 @@ impl FollowGraph for RemoteGraph {
     }
 
     async fn is_revoked(&self, session: &Session, deadline: Deadline) -> Result<bool, StoreError> {
-        self.replica.confirmed(deadline).await?;
-        Ok(self.replica.standing.is_revoked(session))
+        self.replica.is_revoked(session, deadline).await
     }
 
     fn max_staleness(&self) -> Duration {

@@ -8,8 +8,9 @@ use ahash::AHashSet;
 use arc_swap::ArcSwap;
 use model::{
     ActorVersion, DeliveryRules, EdgeKind, Epoch, GraphChange, GraphChangeKind, Position, ReaderView, RulesInForce,
-    UserId,
+    Session, UserId,
 };
+use quick_cache::sync::Cache;
 use storage::{Deadline, FollowerPage, GraphFeed, GraphStore, RevocationState, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,9 @@ const IDS_IN_VIEWS: u64 = 20_000_000;
 const AUDIENCES: usize = 1_000_000;
 const IDS_IN_AUDIENCES: u64 = 30_000_000;
 
+/// After a restore: accounts of tokens from before, of which it is known whether they are there; some 40 bytes each.
+const ACCOUNTS_OF_OTHER_EPOCHS: usize = 200_000;
+
 /// What a process has cached of the graph.
 pub struct Replica {
     /// Reader views.
@@ -45,6 +49,8 @@ pub struct Replica {
     pub standing: Standing,
     rules: ArcSwap<DeliveryRules>,
     following: Option<Following>,
+    /// Whether accounts that tokens of other epochs are of are there in this one.
+    are_there: Cache<(UserId, Epoch), bool>,
     unreachable: AtomicBool,
 }
 
@@ -52,16 +58,12 @@ pub struct Replica {
 struct Following {
     store: Arc<dyn GraphFeed>,
     configured: RulesInForce,
-    place: Mutex<Place>,
+    place: Mutex<Position>,
+    epoch: AtomicU64,
     /// What [`Following::asked_at`] counts from.
     started: Instant,
     /// When the last confirmation was asked for, in nanoseconds since `started`; 0 before the first.
     asked_at: AtomicU64,
-}
-
-struct Place {
-    position: Position,
-    epoch: Epoch,
 }
 
 impl Replica {
@@ -85,7 +87,8 @@ impl Replica {
         let following = Following {
             store,
             configured,
-            place: Mutex::new(Place { position, epoch }),
+            place: Mutex::new(position),
+            epoch: AtomicU64::new(epoch.0),
             started: Instant::now(),
             asked_at: AtomicU64::new(0),
         };
@@ -99,6 +102,7 @@ impl Replica {
             standing: Standing::new(revoked),
             rules: ArcSwap::from_pointee(rules),
             following,
+            are_there: Cache::new(ACCOUNTS_OF_OTHER_EPOCHS),
             unreachable: AtomicBool::new(false),
         }
     }
@@ -160,15 +164,20 @@ impl Replica {
         Ok(())
     }
 
-    async fn catch_up(&self, following: &Following, place: &mut Place, deadline: Deadline) -> Result<(), StoreError> {
+    async fn catch_up(
+        &self,
+        following: &Following,
+        place: &mut Position,
+        deadline: Deadline,
+    ) -> Result<(), StoreError> {
         for page in 0.. {
-            let pulse = following.store.pulse(place.position, CHANGES_AT_ONCE, deadline).await?;
-            if pulse.epoch != place.epoch || pulse.gap || page == PAGES_FOLLOWED {
+            let pulse = following.store.pulse(*place, CHANGES_AT_ONCE, deadline).await?;
+            if pulse.epoch != following.epoch() || pulse.gap || page == PAGES_FOLLOWED {
                 return self.start_over(following, place, pulse.epoch, deadline).await;
             }
             self.apply(following, &pulse.changes, deadline).await?;
             if let Some(last) = pulse.changes.last() {
-                place.position = last.position;
+                *place = last.position;
             }
             if pulse.changes.len() < CHANGES_AT_ONCE {
                 if pulse.rules_version != self.rules().version {
@@ -185,7 +194,7 @@ impl Replica {
     async fn start_over(
         &self,
         following: &Following,
-        place: &mut Place,
+        place: &mut Position,
         epoch: Epoch,
         deadline: Deadline,
     ) -> Result<(), StoreError> {
@@ -194,12 +203,13 @@ impl Replica {
         self.audiences.all_changed();
         self.standing.add(following.store.revocations(0, deadline).await?);
         let rules = following.store.delivery_rules(following.configured, deadline).await?;
-        if epoch == place.epoch {
+        if epoch == following.epoch() {
             self.set_rules(rules);
         } else {
             self.rules.store(Arc::new(rules));
         }
-        *place = Place { position, epoch };
+        *place = position;
+        following.epoch.store(epoch.0, Ordering::Release);
         Ok(())
     }
 
@@ -228,6 +238,32 @@ impl Replica {
                 .add(following.store.revocations_of(&revoked, deadline).await?);
         }
         Ok(())
+    }
+
+    /// Whether a token has been revoked, or is of an account that a restore of the store has undone.
+    pub async fn is_revoked(&self, session: &Session, deadline: Deadline) -> Result<bool, StoreError> {
+        self.confirmed(deadline).await?;
+        Ok(self.standing.is_revoked(session) || self.is_undone(session, deadline).await?)
+    }
+
+    /// A token of this epoch is of an account that was there. For others it is asked: no account ever gets the number of
+    /// another, so one that is there is the token's own.
+    async fn is_undone(&self, session: &Session, deadline: Deadline) -> Result<bool, StoreError> {
+        let Some(following) = &self.following else {
+            return Ok(false);
+        };
+        let epoch = following.epoch();
+        if session.epoch == epoch {
+            return Ok(false);
+        }
+        let asked = (session.user, epoch);
+        if let Some(is_there) = self.are_there.get(&asked) {
+            return Ok(!is_there);
+        }
+        let found = following.store.users(&[session.user], deadline).await?;
+        let is_there = found.into_iter().flatten().next().is_some();
+        self.are_there.insert(asked, is_there);
+        Ok(!is_there)
     }
 
     /// An edge was made or removed.
@@ -320,6 +356,10 @@ impl Replica {
 }
 
 impl Following {
+    fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::Acquire))
+    }
+
     fn last_asked(&self) -> Option<Instant> {
         let nanos = self.asked_at.load(Ordering::Acquire);
         (nanos > 0).then(|| self.started + Duration::from_nanos(nanos))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ahash::{AHashMap, AHashSet};
 use model::{Session, UserId};
 use parking_lot::RwLock;
-use storage::RevocationState;
+use storage::{RevocationState, RevokedToken};
 
 const SHARDS: usize = 64;
 
@@ -45,7 +45,7 @@ impl Standing {
         for (user, version) in state.credential_versions {
             self.new_credentials(user, version);
         }
-        state.tokens.iter().for_each(|session| self.logged_out(session));
+        state.tokens.into_iter().for_each(|token| self.logged_out(token));
     }
 
     /// Whether the account is deleted.
@@ -76,9 +76,9 @@ impl Standing {
     }
 
     /// The token was logged out.
-    pub fn logged_out(&self, session: &Session) {
-        let mut tokens = self.tokens_of(&session.token_id).write();
-        if tokens.insert(session.token_id.clone(), session.expires_at_s).is_none() {
+    pub fn logged_out(&self, token: RevokedToken) {
+        let mut tokens = self.tokens_of(&token.token_id).write();
+        if tokens.insert(token.token_id, token.expires_at_s).is_none() {
             self.revoked_tokens.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -105,6 +105,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use model::Epoch;
+
     use super::*;
 
     fn session(user: u64, token: &str, credential_version: u32) -> Session {
@@ -112,6 +114,7 @@ mod tests {
             user: UserId::new(user),
             token_id: token.to_owned(),
             credential_version,
+            epoch: Epoch::default(),
             expires_at_s: 100,
         }
     }
@@ -120,7 +123,7 @@ mod tests {
     fn tokens_end_by_logout_new_password_and_deletion() {
         let standing = Standing::new(RevocationState::default());
         assert!(!standing.is_revoked(&session(1, "a", 1)));
-        standing.logged_out(&session(1, "a", 1));
+        standing.logged_out(RevokedToken::from(&session(1, "a", 1)));
         assert!(standing.is_revoked(&session(1, "a", 1)) && !standing.is_revoked(&session(1, "b", 1)));
         standing.new_credentials(UserId::new(1), 2);
         assert!(standing.is_revoked(&session(1, "b", 1)) && !standing.is_revoked(&session(1, "c", 2)));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{UserId, is_blank};
+use crate::{Epoch, UserId, is_blank};
 
 /// The text is no handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +118,8 @@ pub struct Session {
     pub token_id: String,
     /// The account's credential version when the token was made: a new password raises it.
     pub credential_version: u32,
+    /// The store's epoch when the token was made: a restore may have undone the account since.
+    pub epoch: Epoch,
     /// When the token ends by itself, in seconds since 1970.
     pub expires_at_s: u64,
 }

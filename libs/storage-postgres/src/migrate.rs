@@ -26,6 +26,10 @@ const MIGRATIONS: &[&str] = &[
 /// How many versions of the schema beyond its own a binary runs on: the next one is made to allow it.
 const UNDERSTOOD_AHEAD: u32 = 1;
 
+/// In microseconds: no database makes an account each microsecond, so the sequence never comes as far by itself.
+const MOVE_USER_IDS: &str = "SELECT setval('user_ids',
+    greatest(nextval('user_ids'), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))";
+
 const MIGRATE_WITHIN: Duration = Duration::from_mins(30);
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -123,7 +127,8 @@ pub async fn epoch(pool: &PostgresPool, deadline: Deadline) -> Result<u64, Store
 }
 
 /// Begins a new epoch, after the database was restored to an earlier point: whatever a cache holds of the one before
-/// counts as absent. Answers its number, which is the time, so that no two restores from one backup share one.
+/// counts as absent. Answers its number, which is the time, so that no two restores from one backup share one. Numbers of
+/// accounts go on from the time too, so that none is given out that an account had which the restore has undone.
 pub async fn new_epoch(pool: &PostgresPool) -> Result<u64, OpenError> {
     let deadline = Deadline::after(LOOK_WITHIN);
     let mut client = pool.client(deadline).await?;
@@ -135,6 +140,7 @@ pub async fn new_epoch(pool: &PostgresPool) -> Result<u64, OpenError> {
     // Every node of Redis gets a generation that no key carries.
     within(deadline, transaction.execute(BEGIN_EPOCH, &[])).await?;
     within(deadline, transaction.execute("DELETE FROM node_generations", &[])).await?;
+    within(deadline, transaction.execute(MOVE_USER_IDS, &[])).await?;
     within(deadline, transaction.commit()).await?;
     Ok(sql::number(epoch))
 }

@@ -5,12 +5,15 @@
 mod support;
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use model::{Epoch, SystemClock};
 use secrecy::SecretString;
-use storage::{Deadline, Generations};
+use storage::{Deadline, Generations, GraphStore, NewUser};
 use storage_postgres::{
-    OpenError, PostgresGenerations, PostgresOptions, PostgresPool, check_schema, epoch, migrate, needed, new_epoch,
+    OpenError, PostgresGenerations, PostgresGraph, PostgresOptions, PostgresPool, check_schema, epoch, migrate, needed,
+    new_epoch,
 };
 use support::TestDatabase;
 
@@ -164,4 +167,40 @@ async fn a_new_epoch_gives_nodes_numbers_that_there_never_were() {
     database.client().await.batch_execute(restore).await.unwrap();
     new_epoch(&pool).await.unwrap();
     assert!(generations.current("node", "life", deadline()).await.unwrap() > before);
+}
+
+#[tokio::test]
+async fn a_new_epoch_gives_accounts_what_none_ever_had() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let pool = database.pool().await;
+    let graph = PostgresGraph::new(pool.clone(), Arc::new(SystemClock));
+    let sign_up = async |handle: &str| {
+        let new = NewUser {
+            handle: handle.parse().unwrap(),
+            display_name: handle.parse().unwrap(),
+            password_hash: None,
+            idempotency: None,
+        };
+        graph.create_user(new, deadline()).await.unwrap().id
+    };
+    let set_password = async |of, seen| {
+        let set = graph.change_password(of, seen, "hash".to_owned(), None, deadline());
+        set.await.unwrap()
+    };
+    let ada = sign_up("ada").await;
+    let undone = sign_up("bob").await;
+    let undone_version = set_password(ada, 1).await;
+    assert_eq!(undone_version, 2, "versions count up");
+    let restore = "DELETE FROM handles WHERE handle = 'bob';
+        DELETE FROM users WHERE handle = 'bob';
+        UPDATE users SET credential_version = 1;
+        SELECT setval('user_ids', 1)";
+    database.client().await.batch_execute(restore).await.unwrap();
+    let epoch = Epoch(new_epoch(&pool).await.unwrap());
+    let new = sign_up("eve").await;
+    assert!(new > undone && new.get() / 1_000 >= epoch.0, "{new}");
+    assert!(set_password(ada, 1).await > undone_version);
+    let credentials = graph.credentials(ada, deadline()).await.unwrap().unwrap();
+    assert_eq!(credentials.epoch, epoch);
 }

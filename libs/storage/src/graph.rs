@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use model::{
-    ActorVersion, AuthorTweets, ChunkPlan, DeliveryRules, DeliveryState, DisplayName, EdgeKind, GraphChange, Handle,
-    Position, ReaderView, RulesInForce, Session, Subject, User, UserId,
+    ActorVersion, AuthorTweets, ChunkPlan, DeliveryRules, DeliveryState, DisplayName, EdgeKind, Epoch, GraphChange,
+    Handle, Position, ReaderView, RulesInForce, Session, Subject, User, UserId,
 };
 
 use crate::{
@@ -44,6 +44,8 @@ pub struct Credentials {
     pub password_hash: Option<String>,
     /// Raised with each new password: tokens of an older one are revoked.
     pub credential_version: u32,
+    /// The store's epoch: tokens tell it.
+    pub epoch: Epoch,
 }
 
 /// Why a change of one's account was not made.
@@ -121,11 +123,29 @@ pub enum EdgeDirection {
     Following,
 }
 
+/// A token that was logged out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedToken {
+    /// The token's own id.
+    pub token_id: String,
+    /// When it ends by itself, in seconds since 1970.
+    pub expires_at_s: u64,
+}
+
+impl From<&Session> for RevokedToken {
+    fn from(session: &Session) -> Self {
+        Self {
+            token_id: session.token_id.clone(),
+            expires_at_s: session.expires_at_s,
+        }
+    }
+}
+
 /// Which tokens do not count any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevocationState {
     /// Tokens that were logged out and have not ended by themselves.
-    pub tokens: Vec<Session>,
+    pub tokens: Vec<RevokedToken>,
     /// Accounts whose credential version is above 1, with it.
     pub credential_versions: Vec<(UserId, u32)>,
     /// Deleted accounts.

@@ -41,7 +41,7 @@ pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageReq
 pub use generations::Generations;
 pub use graph::{
     AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore, NewUser,
-    RevocationState,
+    RevocationState, RevokedToken,
 };
 pub use graph_feed::{GraphFeed, Pulse};
 pub use idempotency::{IdempotencyConflict, IdempotencyKey};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use load_tests::ledger::{Ledger, LedgerOptions};
 use model::{EdgeKind, TweetId, UserId};
-use test_support::{Client, Stop, System};
+use reqwest::Method;
+use test_support::{Client, Request, Stop, System};
 
 use crate::support::TestStack;
 
@@ -83,6 +84,12 @@ async fn post(client: &Client, author: &Person, key: &str) -> TweetId {
     answer.body["id"].as_str().unwrap().parse().unwrap()
 }
 
+/// What the account is answered that asks who it is.
+async fn who_is(client: &Client, person: &Person) -> u16 {
+    let me = Request::new(Method::GET, "/v1/users/me").token(Some(&person.token));
+    client.send(me).await.unwrap().status
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_to_an_earlier_point_leaves_no_ghosts() {
     let Some(running) = TestStack::up(&["--strategy", "push"], &[]).await else {
@@ -110,7 +117,9 @@ async fn a_restore_to_an_earlier_point_leaves_no_ghosts() {
     start_services(&running).await.unwrap();
     let backed_up = ledger.acknowledged();
 
-    // What the restore undoes: tweets, and a follow with the version that a later one will have too.
+    // What the restore undoes: tweets, an account, and a follow with the version that a later one will have too.
+    let undone = person(&client, "dan").await;
+    assert_eq!(who_is(&client, &undone).await, 200);
     ledger.run(Duration::from_secs(2)).await.unwrap();
     ledger.verify(SETTLED_WITHIN).await.unwrap();
     follow(&client, &ada, &bob).await;
@@ -130,6 +139,12 @@ async fn a_restore_to_an_earlier_point_leaves_no_ghosts() {
         .unwrap();
     assert!(migrated.success());
     start_services(&running).await.unwrap();
+
+    let new = person(&client, "eve").await;
+    assert_ne!(new.id, undone.id, "no account has the number of one that is undone");
+    assert_eq!(who_is(&client, &undone).await, 401, "its token is nobody's");
+    assert_eq!(who_is(&client, &new).await, 200);
+    assert_eq!(who_is(&client, &ada).await, 200, "who was there before stays logged in");
 
     ledger.forget_after(backed_up);
     ledger

@@ -78,7 +78,7 @@ pub(crate) async fn stopped_token(
         None => None,
     };
     let credentials = credentials.ok_or(OperationError::NoSuchAccount { handle })?;
-    Ok(issuer.issue(&credentials.user, credentials.credential_version).token)
+    Ok(issuer.issue(&credentials).token)
 }
 
 /// Takes over edges of one file, batch by batch.

@@ -122,7 +122,7 @@ async fn token(settings: &Settings, handle: &str) -> Result<(), Failure> {
         return Err(Failure::new(sentence, exit::NO_USER));
     };
     let issuer = issuer(settings, Arc::new(SystemClock))?;
-    println!("{}", issuer.issue(&known.user, known.credential_version).token);
+    println!("{}", issuer.issue(&known).token);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What a token says.
 
-use model::{Session, UserId};
+use model::{Epoch, Session, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::extract::Identity;
@@ -15,6 +15,9 @@ pub(super) struct Claims {
     pub(super) handle: String,
     pub(super) name: String,
     pub(super) ver: u32,
+    /// Absent in tokens of builds that did not write it: no epoch is 0.
+    #[serde(default)]
+    pub(super) epoch: u64,
     pub(super) jti: String,
     pub(super) iat: u64,
     pub(super) exp: u64,
@@ -34,6 +37,7 @@ impl From<Claims> for Identity {
                 user: claims.sub,
                 token_id: claims.jti,
                 credential_version: claims.ver,
+                epoch: Epoch(claims.epoch),
                 expires_at_s: claims.exp,
             },
             handle: claims.handle,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use model::{Clock, Session, User};
+use model::{Clock, Session};
 use sha2::{Digest, Sha256};
+use storage::Credentials;
 
 use super::claims::Claims;
 use super::extract::Identity;
@@ -70,14 +71,16 @@ impl TokenIssuer {
         BodyDigest(mac.finalize().into_bytes().into())
     }
 
-    /// A new token for this account.
-    pub fn issue(&self, user: &User, credential_version: u32) -> IssuedToken {
+    /// A new token for the account with these credentials.
+    pub fn issue(&self, credentials: &Credentials) -> IssuedToken {
+        let user = &credentials.user;
         let now_s = self.clock.unix_ms() / 1_000;
         let claims = Claims {
             sub: user.id,
             handle: user.handle.clone(),
             name: user.display_name.clone(),
-            ver: credential_version,
+            ver: credentials.credential_version,
+            epoch: credentials.epoch.0,
             jti: format!("{:032x}", rand::random::<u128>()),
             iat: now_s,
             exp: now_s + self.lifetime.as_secs(),

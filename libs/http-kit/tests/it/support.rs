@@ -9,9 +9,9 @@ use actix_web::web;
 use async_trait::async_trait;
 use http_kit::auth::generate_private_key;
 use http_kit::{Authenticator, ServerOptions, TokenIssuer, VerifyingKeys, serve};
-use model::{ActorVersion, ChunkPlan, DeliveryRules, ManualClock, ReaderView, Session, User, UserId};
+use model::{ActorVersion, ChunkPlan, DeliveryRules, Epoch, ManualClock, ReaderView, Session, User, UserId};
 use secrecy::{ExposeSecret, SecretString};
-use storage::{ChunksRequest, Deadline, FollowGraph, FollowerPage, FollowerPageRequest, StoreError};
+use storage::{ChunksRequest, Credentials, Deadline, FollowGraph, FollowerPage, FollowerPageRequest, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,8 @@ pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 pub(crate) struct Revocations {
     pub(crate) revoked: Mutex<HashSet<String>>,
     pub(crate) down: Mutex<bool>,
+    /// The epochs of the tokens that were asked for.
+    pub(crate) asked: Mutex<Vec<Epoch>>,
 }
 
 fn unused<T>() -> Result<T, StoreError> {
@@ -37,6 +39,7 @@ impl FollowGraph for Revocations {
         if *self.down.lock().unwrap() {
             return unused();
         }
+        self.asked.lock().unwrap().push(session.epoch);
         Ok(self.revoked.lock().unwrap().contains(&session.token_id))
     }
 
@@ -152,8 +155,8 @@ pub(crate) async fn problem(response: reqwest::Response) -> (u16, String) {
     (status, slug.to_owned())
 }
 
-pub(crate) fn ada() -> User {
-    User {
+pub(crate) fn ada() -> Credentials {
+    let user = User {
         id: UserId::new(7),
         handle: "ada".to_owned(),
         display_name: "Ada Lovelace".to_owned(),
@@ -161,5 +164,11 @@ pub(crate) fn ada() -> User {
         followers_count: 0,
         following_count: 0,
         tweets_count: 0,
+    };
+    Credentials {
+        user,
+        password_hash: None,
+        credential_version: 1,
+        epoch: Epoch(3),
     }
 }

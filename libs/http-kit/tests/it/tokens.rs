@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_kit::auth::{generate_private_key, public_key_of};
 use http_kit::{Actor, Endpoint, TokenIssuer, Viewer};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use model::Epoch;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ fn claims() -> Value {
 
 impl TestService {
     fn header(&self) -> Header {
-        let token = self.issuer.issue(&ada(), 1).token;
+        let token = self.issuer.issue(&ada()).token;
         jsonwebtoken::decode_header(token).unwrap()
     }
 
@@ -45,7 +46,7 @@ impl TestService {
 #[actix_web::test]
 async fn a_good_token_says_who_asks() {
     let service = TestService::start(routes);
-    let token = service.issuer.issue(&ada(), 1).token;
+    let token = service.issuer.issue(&ada()).token;
     let answer: Value = service.get_as("/who", &token).await.json().await.unwrap();
     assert_eq!(answer, json!({"id": "7", "name": "Ada Lovelace"}));
     assert_eq!(service.get_as("/maybe", &token).await.text().await.unwrap(), "\"7\"");
@@ -56,9 +57,21 @@ async fn a_good_token_says_who_asks() {
 }
 
 #[actix_web::test]
+async fn a_token_tells_the_epoch_that_it_was_made_in() {
+    let service = TestService::start(routes);
+    let issued = service.issuer.issue(&ada());
+    assert_eq!(issued.session.epoch, ada().epoch);
+    let without = service.sign(&service.header(), &claims());
+    for (token, epoch) in [(issued.token, ada().epoch), (without, Epoch::default())] {
+        assert_eq!(service.get_as("/who", &token).await.status(), 200);
+        assert_eq!(service.graph.asked.lock().unwrap().pop(), Some(epoch));
+    }
+}
+
+#[actix_web::test]
 async fn forged_tokens_are_refused_even_where_none_is_needed() {
     let service = TestService::start(routes);
-    let good = service.issuer.issue(&ada(), 1).token;
+    let good = service.issuer.issue(&ada()).token;
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (header, payload) = message.split_once('.').unwrap();
     let none = part(&json!({"alg": "none", "typ": "JWT", "kid": service.header().kid}));
@@ -80,7 +93,7 @@ async fn forged_tokens_are_refused_even_where_none_is_needed() {
             "HMAC with the public key",
             jsonwebtoken::encode(&hmac, &claims(), &with_public_key).unwrap(),
         ),
-        ("another key", elsewhere.issue(&ada(), 1).token),
+        ("another key", elsewhere.issue(&ada()).token),
         (
             "another key under our name",
             jsonwebtoken::encode(&service.header(), &claims(), &stranger_key).unwrap(),
@@ -174,7 +187,7 @@ async fn claims_must_be_complete_and_plausible() {
 #[actix_web::test]
 async fn the_header_must_be_one_bearer_token() {
     let service = TestService::start(routes);
-    let token = service.issuer.issue(&ada(), 1).token;
+    let token = service.issuer.issue(&ada()).token;
     for bad in [
         "",
         "Bearer",
@@ -209,7 +222,7 @@ async fn the_header_must_be_one_bearer_token() {
 #[actix_web::test]
 async fn expiry_and_revocation_hold_for_tokens_seen_before() {
     let service = TestService::start(routes);
-    let issued = service.issuer.issue(&ada(), 1);
+    let issued = service.issuer.issue(&ada());
     assert_eq!(service.get_as("/who", &issued.token).await.status(), 200);
 
     service

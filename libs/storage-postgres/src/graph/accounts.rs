@@ -1,7 +1,7 @@
 //! Accounts.
 
 use deadpool_postgres::{GenericClient, Transaction};
-use model::{ActorVersion, GraphChangeKind, User, UserId};
+use model::{ActorVersion, Epoch, GraphChangeKind, User, UserId};
 use storage::{AccountError, CreateUserError, Credentials, Deadline, IdempotencyKey, NewUser, StoreError};
 use tokio_postgres::Row;
 
@@ -26,7 +26,10 @@ macro_rules! select_user {
 
 pub(crate) const FIND: &str = select_user!("", "id = ANY($1)");
 pub(crate) const FIND_BY_HANDLE: &str = select_user!("", "id = (SELECT user_id FROM handles WHERE handle = $1)");
-pub(crate) const CREDENTIALS: &str = select_user!(", password_hash, credential_version", "id = $1");
+pub(crate) const CREDENTIALS: &str = select_user!(
+    ", password_hash, credential_version, (SELECT epoch FROM store_epoch)",
+    "id = $1"
+);
 
 /// A handle that is taken costs no number, unless somebody takes it at the same time.
 pub(crate) const CREATE: &str = "WITH taken AS (
@@ -145,6 +148,7 @@ pub(super) async fn credentials(
         user: user(&row),
         password_hash: row.get(7),
         credential_version: u32::try_from(row.get::<_, i64>(8)).unwrap_or(u32::MAX),
+        epoch: Epoch(sql::number(row.get(9))),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use model::{GraphChangeKind, Session, UserId};
-use storage::{AccountError, Deadline, IdempotencyKey, RevocationState, StoreError};
+use storage::{AccountError, Deadline, IdempotencyKey, RevocationState, RevokedToken, StoreError};
 use tokio_postgres::Row;
 
 use super::{accounts, changes, idempotency};
@@ -17,7 +17,10 @@ pub(super) struct NewPassword {
     pub(super) idempotency: Option<IdempotencyKey>,
 }
 
-pub(crate) const SET_PASSWORD: &str = "UPDATE users SET password_hash = $2, credential_version = $3 WHERE id = $1";
+/// An epoch is a time, in milliseconds: versions go on from it in seconds, above all that a restore has undone.
+pub(crate) const SET_PASSWORD: &str = "UPDATE users SET password_hash = $2,
+        credential_version = greatest(credential_version + 1, (SELECT epoch / 1000 FROM store_epoch))
+    WHERE id = $1 RETURNING credential_version";
 
 /// A token that was logged out before is not told again. No edge has changed, so the actor version stays.
 pub(crate) const REVOKE: &str = "WITH revoked AS (
@@ -34,12 +37,12 @@ pub(crate) const DROP_ENDED: &str = "DELETE FROM revoked_tokens WHERE ctid = ANY
 /// Ended tokens that a process which starts drops; [`super::PostgresGraph::prune`] drops the others.
 const DROPPED_AT_START: i64 = 10_000;
 
-pub(crate) const TOKENS: &str = "SELECT user_id, token_id, credential_version, expires_at_s FROM revoked_tokens
+pub(crate) const TOKENS: &str = "SELECT token_id, expires_at_s FROM revoked_tokens
     WHERE expires_at_s > $1";
 pub(crate) const NEW_PASSWORDS: &str = "SELECT id, credential_version FROM users WHERE credential_version > 1";
 pub(crate) const DELETED: &str = "SELECT id FROM users WHERE deleted_at_ms IS NOT NULL";
 
-pub(crate) const TOKENS_OF: &str = "SELECT user_id, token_id, credential_version, expires_at_s FROM revoked_tokens
+pub(crate) const TOKENS_OF: &str = "SELECT token_id, expires_at_s FROM revoked_tokens
     WHERE expires_at_s > $1 AND user_id = ANY($2)";
 pub(crate) const NEW_PASSWORDS_OF: &str =
     "SELECT id, credential_version FROM users WHERE credential_version > 1 AND id = ANY($1)";
@@ -66,12 +69,12 @@ pub(super) async fn change_password(
     if current != change.seen {
         return Err(AccountError::CredentialsChanged);
     }
-    let (id, new) = (sql::column(user.get()), i64::from(current) + 1);
-    ask::execute(transaction, deadline, SET_PASSWORD, &[&id, &change.password_hash, &new]).await?;
+    let id = sql::column(user.get());
+    let new = ask::query_one(transaction, deadline, SET_PASSWORD, &[&id, &change.password_hash]).await?;
     let kind = GraphChangeKind::SessionsRevoked;
     changes::append(transaction, user, account.version, kind, user, now_ms, deadline).await?;
     idempotency::keep(transaction, key, now_ms, deadline).await?;
-    Ok(version(new))
+    Ok(version(new.get(0)))
 }
 
 /// Logs a token out.
@@ -125,14 +128,12 @@ pub(super) async fn revocations_of(
 }
 
 fn state(tokens: &[Row], new_passwords: &[Row], deleted: &[Row]) -> RevocationState {
-    let session = |row: &Row| Session {
-        user: sql::user(row.get(0)),
-        token_id: row.get(1),
-        credential_version: version(row.get(2)),
-        expires_at_s: sql::number(row.get(3)),
+    let token = |row: &Row| RevokedToken {
+        token_id: row.get(0),
+        expires_at_s: sql::number(row.get(1)),
     };
     RevocationState {
-        tokens: tokens.iter().map(session).collect(),
+        tokens: tokens.iter().map(token).collect(),
         credential_versions: new_passwords
             .iter()
             .map(|row| (sql::user(row.get(0)), version(row.get(1))))

@@ -1,8 +1,8 @@
 //! Accounts, credentials and revoked tokens.
 
-use model::{ActorVersion, AuthorTweets, GraphChangeKind, Session, User, UserId};
+use model::{ActorVersion, AuthorTweets, Epoch, GraphChangeKind, Session, User, UserId};
 use rusqlite::{Connection, OptionalExtension, Row};
-use storage::{AccountError, CreateUserError, Credentials, IdempotencyKey, NewUser, RevocationState};
+use storage::{AccountError, CreateUserError, Credentials, IdempotencyKey, NewUser, RevocationState, RevokedToken};
 
 use super::{bound, changes, idempotency};
 use crate::sql;
@@ -85,6 +85,8 @@ pub(super) fn credentials(connection: &Connection, id: UserId) -> rusqlite::Resu
             user: user(row)?,
             password_hash: row.get(7)?,
             credential_version: row.get(8)?,
+            // There is one.
+            epoch: Epoch::default(),
         })
     };
     connection
@@ -184,13 +186,11 @@ pub(super) fn drop_ended_tokens(connection: &Connection, now_s: u64) -> rusqlite
 
 pub(super) fn revocations(connection: &Connection, now_s: u64) -> rusqlite::Result<RevocationState> {
     let tokens = connection
-        .prepare_cached("SELECT user, token_id, credential_version, expires_at_s FROM revoked WHERE expires_at_s > ?1")?
+        .prepare_cached("SELECT token_id, expires_at_s FROM revoked WHERE expires_at_s > ?1")?
         .query_map([sql::column(now_s)], |row| {
-            Ok(Session {
-                user: sql::user(row.get(0)?),
-                token_id: row.get(1)?,
-                credential_version: row.get(2)?,
-                expires_at_s: sql::number(row.get(3)?),
+            Ok(RevokedToken {
+                token_id: row.get(0)?,
+                expires_at_s: sql::number(row.get(1)?),
             })
         })?
         .collect::<rusqlite::Result<_>>()?;

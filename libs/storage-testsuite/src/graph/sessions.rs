@@ -2,7 +2,9 @@
 
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 
-use model::{Clock, GraphChangeKind, Session, UserId};
+use model::{Clock, Epoch, GraphChangeKind, Session, UserId};
+
+use storage::RevokedToken;
 
 use super::{Graph, GraphBackend};
 use crate::support::deadline;
@@ -12,6 +14,7 @@ fn session(user: UserId, token_id: &str, expires_at_s: u64) -> Session {
         user,
         token_id: token_id.to_owned(),
         credential_version: 1,
+        epoch: Epoch::default(),
         expires_at_s,
     }
 }
@@ -24,6 +27,7 @@ pub async fn a_logged_out_token_is_revoked_until_it_ends(backend: impl GraphBack
     for token in [&early, &late, &early] {
         graph.0.revoke(token, deadline()).await.unwrap();
     }
+    let (early, late) = (RevokedToken::from(&early), RevokedToken::from(&late));
     let mut tokens = graph.0.revocations(now_s, deadline()).await.unwrap().tokens;
     tokens.sort_by_key(|token| token.expires_at_s);
     assert_eq!(tokens, [early, late.clone()]);

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http_kit::IssuedToken;
 use model::{DisplayName, Handle, Session, User, UserId};
-use storage::{AccountError, CreateUserError, Deadline, IdempotencyConflict, IdempotencyKey, NewUser, StoreError};
+use storage::{
+    AccountError, CreateUserError, Deadline, IdempotencyConflict, IdempotencyKey, NewUser, RevokedToken, StoreError,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::FollowGraphService;
@@ -119,7 +121,7 @@ impl FollowGraphService {
             .and_then(|credentials| credentials.password_hash.clone());
         let matches = self.passwords.matches(password, hash).await?;
         let credentials = credentials.filter(|_| matches).ok_or(LogInError::Wrong)?;
-        let token = self.issuer.issue(&credentials.user, credentials.credential_version);
+        let token = self.issuer.issue(&credentials);
         Ok((credentials.user, token))
     }
 
@@ -128,7 +130,7 @@ impl FollowGraphService {
         let service = Arc::clone(self);
         see_through(deadline, |deadline| async move {
             service.ports.store.revoke(&session, deadline).await?;
-            service.replica.standing.logged_out(&session);
+            service.replica.standing.logged_out(RevokedToken::from(&session));
             service.replica.views.changed(session.user);
             Ok(())
         })

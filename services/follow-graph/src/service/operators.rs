@@ -12,7 +12,7 @@ impl FollowGraphService {
             return Ok(None);
         };
         let credentials = self.ports.store.credentials(user.id, deadline).await?;
-        Ok(credentials.map(|known| self.issuer.issue(&known.user, known.credential_version).token))
+        Ok(credentials.map(|known| self.issuer.issue(&known).token))
     }
 
     /// Notes that an import has begun.

@@ -52,8 +52,7 @@ impl FollowGraph for FollowGraphService {
     }
 
     async fn is_revoked(&self, session: &Session, deadline: Deadline) -> Result<bool, StoreError> {
-        self.replica.confirmed(deadline).await?;
-        Ok(self.replica.standing.is_revoked(session))
+        self.replica.is_revoked(session, deadline).await
     }
 
     fn max_staleness(&self) -> Duration {

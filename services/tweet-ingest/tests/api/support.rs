@@ -10,13 +10,14 @@ use async_trait::async_trait;
 use http_kit::auth::generate_private_key;
 use http_kit::{Authenticator, ServerOptions, TokenIssuer, VerifyingKeys, serve};
 use model::{
-    ActorVersion, ChunkPlan, DeliveryRules, Event, ReaderView, Session, SystemClock, TweetId, User, UserId, WorkerId,
+    ActorVersion, ChunkPlan, DeliveryRules, Epoch, Event, ReaderView, Session, SystemClock, TweetId, User, UserId,
+    WorkerId,
 };
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use storage::{
-    Backlog, CacheEpoch, CachedTweets, ChunksRequest, Deadline, EventLog, FollowGraph, FollowerPage,
+    Backlog, CacheEpoch, CachedTweets, ChunksRequest, Credentials, Deadline, EventLog, FollowGraph, FollowerPage,
     FollowerPageRequest, Receipt, Received, RenderedTweet, StoreError, TweetCache,
 };
 use storage_sqlite::{SqliteTweets, TweetOptions};
@@ -260,7 +261,13 @@ impl TestService {
             following_count: 0,
             tweets_count: 0,
         };
-        self.issuer.issue(&user, 1).token
+        let credentials = Credentials {
+            user,
+            password_hash: None,
+            credential_version: 1,
+            epoch: Epoch::default(),
+        };
+        self.issuer.issue(&credentials).token
     }
 }
 
