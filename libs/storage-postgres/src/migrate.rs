@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_tweets.sql"),
     include_str!("../migrations/0002_graph.sql"),
     include_str!("../migrations/0003_chunk_tries.sql"),
+    include_str!("../migrations/0004_set_aside.sql"),
 ];
 
 /// How many versions of the schema beyond its own a binary runs on: the next one is made to allow it.

@@ -29,9 +29,9 @@ use tokio::task::JoinHandle;
 use crate::error::OpenError;
 use crate::pool::PostgresPool;
 use batch::{Job, Writer};
+use outbox::Known;
 #[cfg(test)]
 pub(crate) use outbox::OUTSTANDING;
-use outbox::Settled;
 pub use prune::Pruned;
 
 const STORE: &str = "tweets";
@@ -61,7 +61,7 @@ impl Default for TweetOptions {
 pub struct PostgresTweets {
     pool: PostgresPool,
     clock: Arc<dyn Clock>,
-    settled: Settled,
+    known: Known,
     max_backlog: u64,
     /// Only where tweets are accepted.
     queue: Mutex<Option<mpsc::Sender<Job>>>,
@@ -94,7 +94,7 @@ impl PostgresTweets {
         writer: Option<JoinHandle<()>>,
     ) -> Self {
         Self {
-            settled: Settled::new(),
+            known: Known::new(),
             max_backlog: options.max_backlog,
             queue: Mutex::new(queue),
             writer: Mutex::new(writer),
@@ -121,7 +121,7 @@ impl PostgresTweets {
 #[async_trait]
 impl TweetStore for PostgresTweets {
     async fn insert(&self, tweet: NewTweet, deadline: Deadline) -> Result<Inserted, InsertTweetError> {
-        if self.settled.backlog_events(&self.pool, deadline).await? >= self.max_backlog {
+        if self.known.backlog_events(&self.pool, deadline).await? >= self.max_backlog {
             return Err(StoreError::Overloaded { store: STORE }.into());
         }
         let (reply, answer) = oneshot::channel();
@@ -185,6 +185,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("outstanding", outbox::OUTSTANDING),
     ("done", outbox::DONE),
     ("backlog", outbox::BACKLOG),
+    ("set aside", outbox::SET_ASIDE),
     ("settled", outbox::SETTLED),
     ("fold counts", counts::FOLD),
     ("changed counts", counts::CHANGED),

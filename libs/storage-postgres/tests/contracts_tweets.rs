@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use model::Clock as _;
-use model::{Event, ManualClock, Position, SystemClock, TweetId};
-use storage::{Backlog, Deadline, DeliveryStore, EventLog, Generations, Outbox, Receipt, Received, StoreError};
+use model::{Event, ManualClock, Position, SystemClock};
+use storage::{
+    Backlog, Deadline, DeliveryStore, EventLog, Generations, Outbox, Receipt, Received, Settled, StoreError,
+};
 use storage_postgres::{PostgresDeliveries, PostgresGenerations, PostgresTweets, TweetOptions};
 use storage_testsuite::{DeliveryBackend, GenerationsBackend, TweetBackend, TweetPorts};
 use support::TestDatabase;
@@ -119,8 +121,8 @@ impl EventLog for PolledLog {
         self.outbox.backlog(deadline()).await
     }
 
-    async fn settled_below(&self) -> Result<TweetId, StoreError> {
-        self.outbox.settled_below(deadline()).await
+    async fn settled(&self) -> Result<Settled, StoreError> {
+        self.outbox.settled(deadline()).await
     }
 }
 

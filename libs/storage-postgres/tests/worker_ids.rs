@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use model::{Author, Clock, ManualClock, Position, SystemClock, TweetId, UserId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use storage::{Deadline, InsertTweetError, NewTweet, Outbox, StoreError, TweetStore};
+use storage::{AsideTweet, Deadline, InsertTweetError, NewTweet, Outbox, StoreError, TweetStore};
 use storage_postgres::{PostgresPool, PostgresTweets, TweetOptions};
 use support::TestDatabase;
 
@@ -72,7 +72,7 @@ fn worker(id: TweetId) -> u64 {
 /// What is settled now, not a moment ago.
 async fn settled(pool: &PostgresPool) -> TweetId {
     let fresh = PostgresTweets::open_read_only(pool.clone(), now());
-    fresh.settled_below(deadline()).await.unwrap()
+    fresh.settled(deadline()).await.unwrap().below
 }
 
 async fn all_done(store: &PostgresTweets) {
@@ -84,8 +84,12 @@ async fn all_done(store: &PostgresTweets) {
 }
 
 async fn settles_above(pool: &PostgresPool, id: TweetId) {
+    settles_at(pool, id.next()).await;
+}
+
+async fn settles_at(pool: &PostgresPool, id: TweetId) {
     let until = Instant::now() + LONG;
-    while settled(pool).await <= id {
+    while settled(pool).await < id {
         assert!(Instant::now() < until, "what is done does not become settled");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -340,4 +344,42 @@ async fn nothing_comes_in_below_what_is_settled() {
     assert!(u64::try_from(rows.get::<_, i64>(0)).unwrap() >= accepted);
     all_done(&reader).await;
     settles_above(&pool, TweetId::new(u64::try_from(rows.get::<_, i64>(1)).unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_set_aside_holds_nothing_back_and_is_listed_until_it_is_done() {
+    let database = database!();
+    let pool = database.pool().await;
+    let store = open(&pool, &now()).await;
+    let (aside, next) = (insert(&store).await.unwrap(), insert(&store).await.unwrap());
+    let outstanding = store.outstanding(Duration::ZERO, Position(0), 10, deadline()).await;
+    let outstanding = outstanding.unwrap();
+    let [first, second] = [0, 1].map(|at: usize| outstanding[at].event.position);
+    store.set_aside(&[first], deadline()).await.unwrap();
+    settles_at(&pool, next).await;
+    let fresh = || PostgresTweets::open_read_only(pool.clone(), now());
+    let listed = async || fresh().settled(deadline()).await.unwrap().aside.to_vec();
+    let author = UserId::new(1);
+    assert_eq!(listed().await, [AsideTweet { tweet: aside, author }]);
+    assert_eq!(fresh().backlog(deadline()).await.unwrap().events, 2, "it is not done");
+    store.done(&[first, second], deadline()).await.unwrap();
+    settles_above(&pool, next).await;
+    assert_eq!(listed().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_what_readers_look_up_what_is_set_aside_holds_back() {
+    let database = database!();
+    let pool = database.pool().await;
+    let store = open(&pool, &now()).await;
+    insert(&store).await.unwrap();
+    let many = "INSERT INTO outbox (format, kind, tweet, author, aside)
+        SELECT 1, 0, number, 1, true FROM generate_series(1, 1001) AS row (number)";
+    database.client().await.batch_execute(many).await.unwrap();
+    let settled = PostgresTweets::open_read_only(pool, now())
+        .settled(deadline())
+        .await
+        .unwrap();
+    assert_eq!(settled.below, TweetId::new(1_001));
+    assert_eq!(settled.aside.len(), 1_000);
 }

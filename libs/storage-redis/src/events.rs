@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
-use model::{Event, TweetId};
-use storage::{Backlog, Deadline, EventLog, Outbox, Receipt, Received, StoreError};
+use model::Event;
+use storage::{Backlog, Deadline, EventLog, Outbox, Receipt, Received, Settled, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -217,7 +217,7 @@ impl EventLog for RedisEventLog {
         Ok(backlog)
     }
 
-    async fn settled_below(&self) -> Result<TweetId, StoreError> {
-        self.outbox.settled_below(self.deadline()).await
+    async fn settled(&self) -> Result<Settled, StoreError> {
+        self.outbox.settled(self.deadline()).await
     }
 }

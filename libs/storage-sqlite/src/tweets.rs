@@ -24,7 +24,7 @@ use model::{AuthorRange, Clock, Event, Snowflake, Tweet, TweetId, WorkerId};
 use rusqlite::Connection;
 use storage::{
     Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, IdPage, IdempotencyKey, InsertTweetError, Inserted,
-    NewTweet, Receipt, Received, StoreError, TweetStore,
+    NewTweet, Receipt, Received, Settled, StoreError, TweetStore,
 };
 
 use crate::OpenError;
@@ -271,7 +271,10 @@ impl EventLog for SqliteTweets {
         Ok(Backlog { events, oldest_ms })
     }
 
-    async fn settled_below(&self) -> Result<TweetId, StoreError> {
-        Ok(self.log.settled_below())
+    async fn settled(&self) -> Result<Settled, StoreError> {
+        Ok(Settled {
+            below: self.log.settled_below(),
+            aside: Arc::default(),
+        })
     }
 }

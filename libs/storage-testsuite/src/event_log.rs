@@ -86,7 +86,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// ids grow old before it knows that nobody holds one.
 async fn all_settled(backend: &impl TweetBackend, log: &dyn EventLog, newest: TweetId) {
     for _ in 0..LOOKS {
-        if log.settled_below().await.unwrap() > newest {
+        if log.settled().await.unwrap().below > newest {
             return;
         }
         tokio::time::sleep(TICK).await;
@@ -215,7 +215,7 @@ pub async fn acknowledging_twice_does_no_harm(backend: impl TweetBackend) {
         acknowledge(&*ports.log, std::slice::from_ref(&second)).await;
     }
     backlog_of(&*ports.log, 2).await;
-    assert!(ports.log.settled_below().await.unwrap() <= posted[0]);
+    assert!(ports.log.settled().await.unwrap().below <= posted[0]);
     acknowledge(&*ports.log, &others).await;
     acknowledge(&*ports.log, &others).await;
     backlog_of(&*ports.log, 0).await;
@@ -246,16 +246,16 @@ pub async fn the_backlog_is_what_is_committed_and_not_acknowledged(backend: impl
 
 pub async fn settled_rises_to_the_oldest_unacknowledged_tweet_and_no_further(backend: impl TweetBackend) {
     let ports = backend.open().await;
-    let mut last = ports.log.settled_below().await.unwrap();
+    let mut last = ports.log.settled().await.unwrap().below;
     for _ in 0..5 {
         let id = ports.post(1).await;
-        let settled = ports.log.settled_below().await.unwrap();
+        let settled = ports.log.settled().await.unwrap().below;
         assert!(last <= settled && settled <= id);
         let received = receive(&*ports.log, 1).await;
-        assert!(ports.log.settled_below().await.unwrap() <= id);
+        assert!(ports.log.settled().await.unwrap().below <= id);
         acknowledge(&*ports.log, &received).await;
         all_settled(&backend, &*ports.log, id).await;
-        last = ports.log.settled_below().await.unwrap();
+        last = ports.log.settled().await.unwrap().below;
     }
 }
 
@@ -267,7 +267,7 @@ pub async fn settled_does_not_pass_a_tweet_that_is_late(backend: impl TweetBacke
     received.shuffle(&mut StdRng::seed_from_u64(5));
     for one in received {
         acknowledge(&*ports.log, &[one]).await;
-        assert!(ports.log.settled_below().await.unwrap() <= posted[4]);
+        assert!(ports.log.settled().await.unwrap().below <= posted[4]);
     }
     acknowledge(&*ports.log, &[late]).await;
     all_settled(&backend, &*ports.log, posted[9]).await;
@@ -280,7 +280,7 @@ pub async fn settled_survives_a_restart(backend: impl TweetBackend) {
     acknowledge(&*ports.log, &others).await;
     drop(ports);
     let ports = backend.open().await;
-    assert!(ports.log.settled_below().await.unwrap() <= posted[2]);
+    assert!(ports.log.settled().await.unwrap().below <= posted[2]);
     let newcomer = ports.post(1).await;
     let mut missing = BTreeSet::from([posted[2], newcomer]);
     while !missing.is_empty() {
@@ -299,7 +299,7 @@ struct Seen {
 }
 
 async fn look(ports: &TweetPorts) -> Seen {
-    let settled_below = ports.log.settled_below().await.unwrap();
+    let settled_below = ports.log.settled().await.unwrap().below;
     let sources: Vec<_> = (1..=4).map(all_of).collect();
     let page = ports
         .tweets

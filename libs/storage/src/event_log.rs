@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, TweetId};
+use model::Event;
 
-use crate::StoreError;
+use crate::{Settled, StoreError};
 
 /// What an event is acknowledged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,6 @@ pub trait EventLog: Send + Sync {
     /// How much is committed and not acknowledged.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
-    /// Every tweet below this id that exists, or ever will, is committed and acknowledged: no late arrival can come in
-    /// below it.
-    async fn settled_below(&self) -> Result<TweetId, StoreError>;
+    /// How far everything is acknowledged, or set aside.
+    async fn settled(&self) -> Result<Settled, StoreError>;
 }

@@ -46,7 +46,7 @@ pub use graph::{
 pub use graph_feed::{GraphFeed, Pulse};
 pub use idempotency::{IdempotencyConflict, IdempotencyKey};
 pub use import::{ImportCounts, ImportRefusal};
-pub use outbox::{Outbox, Outstanding};
+pub use outbox::{AsideTweet, Outbox, Outstanding, Settled};
 pub use timeline::{BuildTicket, Built, PushBatch, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore};
 pub use tweet::{DeleteTweet, DeleteTweetError, IdPage, InsertTweetError, Inserted, NewTweet, SourcedId, TweetStore};
 pub use tweet_counts::TweetCounts;

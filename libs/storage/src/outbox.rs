@@ -1,9 +1,10 @@
 //! The outbox: events that are committed with what they tell of, and stay until fan-out is done with them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, Position, TweetId};
+use model::{Event, Position, TweetId, UserId};
 
 use crate::{Backlog, Deadline, StoreError};
 
@@ -14,6 +15,26 @@ pub struct Outstanding {
     pub event: Event,
     /// How long ago it was committed, by the store's clock.
     pub age: Duration,
+}
+
+/// A tweet whose event was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsideTweet {
+    /// The tweet.
+    pub tweet: TweetId,
+    /// Its author.
+    pub author: UserId,
+}
+
+/// How far events are done with, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Every tweet below this id that exists, or ever will, is committed, and is done or among `aside`: no late arrival
+    /// can come in below it.
+    pub below: TweetId,
+    /// Accepted tweets that no timeline may have, since their events were set aside: readers look them up. A bounded
+    /// number, by id; were there more, the first that is left out would hold `below` back.
+    pub aside: Arc<[AsideTweet]>,
 }
 
 /// What an event log that may lose its contents is filled from. Committed by the tweet store together with tweets and
@@ -36,6 +57,10 @@ pub trait Outbox: Send + Sync {
     /// What is not done.
     async fn backlog(&self, deadline: Deadline) -> Result<Backlog, StoreError>;
 
-    /// Every tweet below this id that exists, or ever will, is committed and done, whichever process drew its id.
-    async fn settled_below(&self, deadline: Deadline) -> Result<TweetId, StoreError>;
+    /// Nobody works on these any more, for now: they hold nothing back, and readers look their tweets up ([`Settled`]).
+    /// They stay, until they are done after all.
+    async fn set_aside(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError>;
+
+    /// How far everything is done, or set aside, whichever process drew the ids.
+    async fn settled(&self, deadline: Deadline) -> Result<Settled, StoreError>;
 }

@@ -6,11 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use load_tests::ledger::{Ledger, LedgerOptions};
-use model::{EdgeKind, TweetId, UserId};
 use reqwest::Method;
 use test_support::{Client, Request, Stop, System};
 
-use crate::support::TestStack;
+use crate::support::{Person, TestStack, follow, person, post};
 
 const LOAD: LedgerOptions = LedgerOptions {
     accounts: 12,
@@ -50,38 +49,6 @@ fn copy(from: &str, to: &str) -> io::Result<()> {
     } else {
         Err(io::Error::other(format!("{from} could not be copied to {to}")))
     }
-}
-
-struct Person {
-    id: UserId,
-    token: String,
-}
-
-async fn person(client: &Client, handle: &str) -> Person {
-    client
-        .sign_up(handle, "not a secret")
-        .await
-        .unwrap()
-        .expect(201)
-        .unwrap();
-    let session = client.log_in(handle, "not a secret").await.unwrap();
-    Person {
-        id: session.user.id,
-        token: session.token,
-    }
-}
-
-async fn follow(client: &Client, follower: &Person, followee: &Person) {
-    let answer = client
-        .set_edge(&follower.token, EdgeKind::Follow, followee.id, true)
-        .await;
-    answer.unwrap().expect(204).unwrap();
-}
-
-async fn post(client: &Client, author: &Person, key: &str) -> TweetId {
-    let answer = client.post(&author.token, "a tweet", None, key).await.unwrap();
-    let answer = answer.expect(201).unwrap();
-    answer.body["id"].as_str().unwrap().parse().unwrap()
 }
 
 /// What the account is answered that asks who it is.

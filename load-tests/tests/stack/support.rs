@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::{EdgeKind, TweetId, UserId};
 use tempfile::TempDir;
-use test_support::Stack;
+use test_support::{Client, Stack};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Somebody else's block or deletion shows within this, and longer than a confirmation holds.
@@ -65,4 +66,37 @@ impl TestStack {
         }
         told
     }
+}
+
+/// An account, logged in.
+pub(crate) struct Person {
+    pub(crate) id: UserId,
+    pub(crate) token: String,
+}
+
+pub(crate) async fn person(client: &Client, handle: &str) -> Person {
+    client
+        .sign_up(handle, "not a secret")
+        .await
+        .unwrap()
+        .expect(201)
+        .unwrap();
+    let session = client.log_in(handle, "not a secret").await.unwrap();
+    Person {
+        id: session.user.id,
+        token: session.token,
+    }
+}
+
+pub(crate) async fn follow(client: &Client, follower: &Person, followee: &Person) {
+    let answer = client
+        .set_edge(&follower.token, EdgeKind::Follow, followee.id, true)
+        .await;
+    answer.unwrap().expect(204).unwrap();
+}
+
+pub(crate) async fn post(client: &Client, author: &Person, key: &str) -> TweetId {
+    let answer = client.post(&author.token, "a tweet", None, key).await.unwrap();
+    let answer = answer.expect(201).unwrap();
+    answer.body["id"].as_str().unwrap().parse().unwrap()
 }

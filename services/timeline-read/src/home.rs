@@ -148,7 +148,8 @@ impl<'a> Scan<'a> {
                 None => self.look_up(want).await?,
             };
             let candidates = self.sources().fetch(lookup, self.low, want).await?;
-            let ids = self.with_seen(candidates.ids, candidates.low);
+            let ids = self.with_aside(candidates.ids, candidates.low);
+            let ids = self.with_seen(ids, candidates.low);
             self.low = candidates.low;
             let found = self.filtered(&ids).await?;
             self.visible.extend(found);
@@ -169,6 +170,17 @@ impl<'a> Scan<'a> {
             rules: &self.basis.rules,
             deadline: self.deadline,
         }
+    }
+
+    /// With what was set aside, wherever it is now.
+    fn with_aside(&self, mut ids: Vec<TweetId>, low: TweetId) -> Vec<TweetId> {
+        let before = ids.len();
+        ids.extend(self.basis.set_aside(low..self.low));
+        if ids.len() > before {
+            ids.sort_unstable_by(|a, b| b.cmp(a));
+            ids.dedup();
+        }
+        ids
     }
 
     /// On later pages: without what arrived since the scroll began, and with what was visible then, wherever it is now.

@@ -1,10 +1,13 @@
 //! The service: its ports, and what all reads share.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use model::{DeliveryRules, ReaderView, TweetId, UserId};
-use storage::{ActorVersions, Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore};
+use storage::{
+    ActorVersions, AsideTweet, Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::TimelineReadSettings;
@@ -76,7 +79,7 @@ impl TimelineRead {
         deadline: Deadline,
     ) -> Result<(Basis, Lookup), ReadError> {
         let believable_until = self.ports.graph.believable_until();
-        let settled = self.ports.log.settled_below().await?;
+        let settled = self.ports.log.settled().await?;
         let rules = self.ports.graph.delivery_rules(deadline).await?;
         let (actor_version, lookup) = look_up(&*self.ports.timelines, reader, below, want, deadline).await?;
         let view = self
@@ -89,7 +92,8 @@ impl TimelineRead {
             self.announce(&view, deadline).await;
         }
         let basis = Basis {
-            settled,
+            settled: settled.below,
+            aside: settled.aside,
             view,
             rules,
             believable_until,
@@ -111,6 +115,8 @@ impl TimelineRead {
 pub(crate) struct Basis {
     /// Nothing can arrive late below it.
     pub(crate) settled: TweetId,
+    /// What fan-out has set aside: no timeline may have it.
+    aside: Arc<[AsideTweet]>,
     /// Whom the reader follows, mutes and blocks.
     pub(crate) view: Arc<ReaderView>,
     /// Which authors are pulled over which ids.
@@ -120,6 +126,12 @@ pub(crate) struct Basis {
 }
 
 impl Basis {
+    /// What was set aside and belongs into the reader's timeline, of these ids.
+    pub(crate) fn set_aside(&self, ids: Range<TweetId>) -> impl Iterator<Item = TweetId> {
+        let shown = move |aside: &&AsideTweet| ids.contains(&aside.tweet) && self.view.shows(aside.author);
+        self.aside.iter().filter(shown).map(|aside| aside.tweet)
+    }
+
     /// Whether an answer that rests on it may still be given.
     pub(crate) fn is_believable(&self) -> bool {
         self.believable_until.is_none_or(|until| Instant::now() <= until)

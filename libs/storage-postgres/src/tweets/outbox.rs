@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{Event, EventBody, Position, TraceContext, TweetId};
+use model::{Event, EventBody, Position, TraceContext};
 use parking_lot::Mutex;
-use storage::{Backlog, Deadline, Outbox, Outstanding, StoreError};
+use storage::{AsideTweet, Backlog, Deadline, Outbox, Outstanding, Settled, StoreError};
 use tokio_postgres::Row;
 
 use super::{PostgresTweets, STORE};
@@ -16,7 +16,7 @@ use crate::sql;
 pub(super) const ACCEPTED: i16 = 0;
 pub(super) const DELETED: i16 = 1;
 
-/// How long what was read of the outbox as a whole is good enough: it is asked with each read and each post. `settled_below`
+/// How long what was read of the outbox as a whole is good enough: it is asked with each read and each post. What is settled
 /// only rises, so an older value stays true.
 const GOOD_FOR: Duration = Duration::from_millis(100);
 
@@ -59,22 +59,46 @@ pub(crate) const OUTSTANDING: &str = "SELECT position, format, kind, tweet, auth
 
 pub(crate) const DONE: &str = "DELETE FROM outbox WHERE position = ANY($1)";
 
+pub(crate) const SET_ASIDE: &str = "UPDATE outbox SET aside = true WHERE position = ANY($1) AND NOT aside";
+
+/// How many tweets that were set aside readers look up. The next one holds back what is settled.
+const ASIDE_LISTED: i64 = 1_000;
+
 /// In one snapshot. Why nothing comes in below it: see [`super::worker`].
-pub(crate) const SETTLED: &str = "SELECT least(
-        coalesce((SELECT min(tweet) FROM outbox WHERE kind = 0), 9223372036854775807),
-        coalesce((SELECT min(floor) + 1 FROM ingest_workers), (SELECT id + 1 FROM ingest_high_water)))";
+pub(crate) const SETTLED: &str = "WITH aside AS MATERIALIZED (
+        SELECT tweet, author FROM outbox WHERE kind = 0 AND aside ORDER BY tweet LIMIT $1::bigint + 1
+    )
+    SELECT least(
+            (SELECT min(tweet) FROM outbox WHERE kind = 0 AND NOT aside),
+            (SELECT max(tweet) FROM aside HAVING count(*) > $1),
+            coalesce((SELECT min(floor) + 1 FROM ingest_workers), (SELECT id + 1 FROM ingest_high_water))),
+        ARRAY(SELECT tweet FROM aside ORDER BY tweet LIMIT $1),
+        ARRAY(SELECT author FROM aside ORDER BY tweet LIMIT $1)";
 
 /// The oldest are counted. Of the others there are no more than positions, of which some are done; and about as many as the
-/// server's statistics say, which begin anew when it crashes.
+/// server's statistics say, which begin anew when it crashes. What was set aside is no longer waiting for anybody.
 pub(crate) const BACKLOG: &str = "SELECT counted.events,
         counted.events + (SELECT max(position) FROM outbox) - counted.last,
         pg_stat_get_live_tuples('outbox'::regclass),
-        (SELECT extract(epoch FROM committed_at)::double precision * 1000 FROM outbox ORDER BY position LIMIT 1),
-        (SELECT min(tweet) FROM outbox WHERE kind = 0)
+        (SELECT extract(epoch FROM committed_at)::double precision * 1000
+            FROM outbox WHERE NOT aside ORDER BY position LIMIT 1),
+        (SELECT min(tweet) FROM outbox WHERE kind = 0 AND NOT aside)
     FROM (
         SELECT count(*) AS events, max(position) AS last
         FROM (SELECT position FROM outbox ORDER BY position LIMIT $1) AS oldest
     ) AS counted";
+
+fn settled(row: &Row) -> Settled {
+    let (tweets, authors): (Vec<i64>, Vec<i64>) = (row.get(1), row.get(2));
+    let aside = tweets.into_iter().zip(authors).map(|(tweet, author)| AsideTweet {
+        tweet: sql::tweet(tweet),
+        author: sql::user(author),
+    });
+    Settled {
+        below: sql::tweet(row.get(0)),
+        aside: aside.collect(),
+    }
+}
 
 fn backlog(row: &Row) -> Backlog {
     let (counted, at_most, about): (i64, Option<i64>, i64) = (row.get(0), row.get(1), row.get(2));
@@ -98,38 +122,40 @@ fn backlog(row: &Row) -> Backlog {
 }
 
 /// What was read of the outbox as a whole, and when.
-pub(super) struct Settled {
-    below: Mutex<Option<(Instant, TweetId)>>,
+pub(super) struct Known {
+    settled: Mutex<Option<(Instant, Settled)>>,
     backlog: Mutex<Option<(Instant, Backlog)>>,
     /// One asks for all.
     asking: tokio::sync::Mutex<()>,
 }
 
-impl Settled {
+impl Known {
     pub(super) fn new() -> Self {
         Self {
-            below: Mutex::new(None),
+            settled: Mutex::new(None),
             backlog: Mutex::new(None),
             asking: tokio::sync::Mutex::new(()),
         }
     }
 
-    async fn below(&self, pool: &PostgresPool, deadline: Deadline) -> Result<TweetId, StoreError> {
-        if let Some(below) = known(&self.below) {
-            return Ok(below);
+    async fn settled(&self, pool: &PostgresPool, deadline: Deadline) -> Result<Settled, StoreError> {
+        if let Some(settled) = known(&self.settled) {
+            return Ok(settled);
         }
         let _one = self.one(deadline).await?;
-        if let Some(below) = known(&self.below) {
-            return Ok(below);
+        if let Some(settled) = known(&self.settled) {
+            return Ok(settled);
         }
         let asked = Instant::now();
         let client = pool.client(deadline).await?;
-        let below = sql::tweet(query_one(&client, deadline, SETTLED, &[]).await?.get(0));
-        let mut last = self.below.lock();
+        let mut settled = settled(&query_one(&client, deadline, SETTLED, &[&ASIDE_LISTED]).await?);
+        let mut last = self.settled.lock();
         // A new worker may hold it back for a moment; what was true before stays true.
-        let below = last.map_or(below, |(_, earlier)| below.max(earlier));
-        *last = Some((asked, below));
-        Ok(below)
+        if let Some((_, earlier)) = &*last {
+            settled.below = settled.below.max(earlier.below);
+        }
+        *last = Some((asked, settled.clone()));
+        Ok(settled)
     }
 
     async fn backlog(&self, pool: &PostgresPool, deadline: Deadline) -> Result<Backlog, StoreError> {
@@ -158,11 +184,23 @@ impl Settled {
     }
 }
 
-fn known<T: Copy>(value: &Mutex<Option<(Instant, T)>>) -> Option<T> {
-    value
-        .lock()
-        .filter(|(asked, _)| asked.elapsed() < GOOD_FOR)
-        .map(|(_, value)| value)
+fn known<T: Clone>(value: &Mutex<Option<(Instant, T)>>) -> Option<T> {
+    let value = value.lock();
+    let fresh = value.as_ref().filter(|(asked, _)| asked.elapsed() < GOOD_FOR);
+    fresh.map(|(_, value)| value.clone())
+}
+
+impl PostgresTweets {
+    /// Does something to the rows at these positions.
+    async fn at(&self, statement: &str, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let positions: Vec<i64> = positions.iter().map(|position| sql::column(position.0)).collect();
+        let client = self.pool.client(deadline).await?;
+        execute(&client, deadline, statement, &[&positions]).await?;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -189,20 +227,18 @@ impl Outbox for PostgresTweets {
     }
 
     async fn done(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {
-        if positions.is_empty() {
-            return Ok(());
-        }
-        let positions: Vec<i64> = positions.iter().map(|position| sql::column(position.0)).collect();
-        let client = self.pool.client(deadline).await?;
-        execute(&client, deadline, DONE, &[&positions]).await?;
-        Ok(())
+        self.at(DONE, positions, deadline).await
     }
 
     async fn backlog(&self, deadline: Deadline) -> Result<Backlog, StoreError> {
-        self.settled.backlog(&self.pool, deadline).await
+        self.known.backlog(&self.pool, deadline).await
     }
 
-    async fn settled_below(&self, deadline: Deadline) -> Result<TweetId, StoreError> {
-        self.settled.below(&self.pool, deadline).await
+    async fn set_aside(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {
+        self.at(SET_ASIDE, positions, deadline).await
+    }
+
+    async fn settled(&self, deadline: Deadline) -> Result<Settled, StoreError> {
+        self.known.settled(&self.pool, deadline).await
     }
 }

@@ -5,24 +5,24 @@
 //! that was stopped for long, and whose id somebody else may have by now, commits nothing. A row that has ended is cleared
 //! by whoever leases next, and now and then by everybody who accepts tweets.
 //!
-//! **Nothing comes in below `settled_below`**, although tweets are committed by many processes, and drawn before they are
+//! **Nothing comes in below [`storage::Settled::below`]**, although tweets are committed by many processes, and drawn before they are
 //! committed; and no clock need be right for that:
 //!
 //! - A row's *floor* is an id up to which its process has committed everything, or never will. A batch is committed only
 //!   if all its ids lie above the floor, and raises the floor to its highest in the same commit: that holds for a batch
 //!   too that was given up and arrives at the server after a later one. An idle process raises its floor now and then to
 //!   right below what its clock draws next, and its generator draws nothing at or below.
-//! - `settled_below` is taken in one snapshot: the lowest of all floors (plus one) and of all accepted tweets that are not
-//!   done. A tweet that is committed later comes from a row of that snapshot, and then lies above that row's floor; or
+//! - It is taken in one snapshot: the lowest of all floors (plus one) and of all accepted tweets that are neither done
+//!   nor set aside. A tweet that is committed later comes from a row of that snapshot, and then lies above that row's floor; or
 //!   from a row that was not there yet.
 //! - Who gets a new row reads the highest floor of all, and of all that ever were (`ingest_high_water`), *after* the row
 //!   is committed, and draws nothing at or below it. A snapshot without the row is older than that reading, floors only
-//!   rise, and its `settled_below` is at most one above the lowest floor of its time. A snapshot with the row is held
+//!   rise, and what is settled in it is at most one above the lowest floor of its time. A snapshot with the row is held
 //!   down by it, since it begins no higher than its process draws.
 //! - A row goes by `DELETE`, which waits for a batch that holds its lock, and leaves its floor in the high-water mark in
 //!   the same commit: a snapshot finds the floor in one place or the other.
 //!
-//! A process that dies holds `settled_below` back until its lease has ended: readers list more ids in their marks
+//! A process that dies holds it back until its lease has ended: readers list more ids in their marks
 //! meanwhile, and miss nothing.
 
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! What was set aside: poison, and entries that this build does not understand.
 //!
 //! They leave the stream, so that they hold up nothing, and stay in a hash beside it until somebody looks at them. Their
-//! outbox rows stay too: an event that was set aside is not done. What a later build wrote goes back to the stream as soon
+//! outbox rows stay too, since an event that was set aside is not done, and are marked by whoever sweeps: then readers look
+//! the tweet up. What a later build wrote goes back to the stream as soon
 //! as a build that understands it sweeps.
 
 use fred::error::Error;
@@ -33,6 +34,8 @@ pub enum AsideReason {
 pub struct SetAside {
     /// Names it, to replay it by.
     pub name: String,
+    /// Its place in the outbox, where that is known.
+    pub position: Option<Position>,
     /// The stream that it was in.
     pub partition: u32,
     /// The id that it had there: milliseconds since 1970, and a number.
@@ -79,6 +82,12 @@ impl From<Unreadable> for AsideReason {
             Unreadable::Broken => Self::Broken,
         }
     }
+}
+
+/// The position of the event with this name, if it is of this life of the store.
+fn position(name: &str, epoch: Epoch) -> Option<Position> {
+    let position = name.strip_prefix(&format!("{epoch}-"))?;
+    position.parse().ok().map(Position)
 }
 
 /// What an event is called among those that were set aside. One that was published twice has one name.
@@ -231,6 +240,7 @@ fn described(partition: u32, epoch: Epoch, name: &str, kept: &str) -> SetAside {
     let of_this_epoch = told.filter(|told| told.epoch == epoch);
     SetAside {
         name: name.to_owned(),
+        position: position(name, epoch),
         partition,
         entry: kept.entry,
         reason: kept.reason,

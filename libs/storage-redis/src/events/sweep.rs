@@ -24,7 +24,7 @@ use storage::{Deadline, Outbox, Outstanding, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use self::verdict::{Delivered, Verdict, View};
-use super::aside::{self, AsideReason};
+use super::aside::{self, AsideReason, SetAside};
 use super::counters::Counters;
 use super::entry::EntryId;
 use super::scripts;
@@ -51,8 +51,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often streams are tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
-/// How many entries of a partition that were set aside are looked at to see whether this build understands them.
-const READMITTED: usize = 1_000;
+/// How many entries of a partition that were set aside are looked at. What is beyond waits until some of these have gone.
+const LOOKED_AT_ASIDE: usize = 1_000;
 
 /// Publishes again what was lost.
 pub(super) struct Sweeper {
@@ -141,7 +141,7 @@ impl Sweeper {
             return Ok(false);
         }
         if Instant::now() >= self.tidy_at {
-            self.tidy().await.map_err(store_error)?;
+            self.tidy().await?;
             self.tidy_at = Instant::now() + TIDY_EVERY;
         }
         self.pass().await
@@ -286,23 +286,27 @@ impl Sweeper {
         Ok(Delivered::Known(positions))
     }
 
-    /// Cuts off what nobody needs, and gives back to the workers what an older build could not read.
-    async fn tidy(&self) -> Result<(), Error> {
+    /// Cuts off what nobody needs, tells the outbox what is set aside, and gives back to the workers what an older build
+    /// could not read.
+    async fn tidy(&self) -> Result<(), StoreError> {
         let silent_ms = self.settings.forget_after.as_millis().to_string();
-        self.streams.on_each(scripts::TIDY, &[&silent_ms]).await?;
-        if self.streams.count_aside().await? == 0 {
+        let tidied = self.streams.on_each(scripts::TIDY, &[&silent_ms]).await;
+        tidied.map_err(store_error)?;
+        if self.streams.count_aside().await.map_err(store_error)? == 0 {
             return Ok(());
         }
         for partition in self.streams.partitions() {
-            let list = self
-                .streams
-                .list_aside(partition, self.settings.epoch, READMITTED)
-                .await?;
-            for aside in list {
-                let is_understood = aside.reason == AsideReason::Format && aside.event.is_some();
-                if is_understood {
-                    self.streams.replay(&aside, self.settings.epoch).await?;
-                }
+            let list = self.streams.list_aside(partition, self.settings.epoch, LOOKED_AT_ASIDE);
+            let list = list.await.map_err(store_error)?;
+            let (understood, left): (Vec<SetAside>, Vec<SetAside>) = list
+                .into_iter()
+                .partition(|aside| aside.reason == AsideReason::Format && aside.event.is_some());
+            let positions: Vec<Position> = left.iter().filter_map(|aside| aside.position).collect();
+            let deadline = Deadline::after(self.settings.store_timeout);
+            self.outbox.set_aside(&positions, deadline).await?;
+            for aside in understood {
+                let replayed = self.streams.replay(&aside, self.settings.epoch).await;
+                replayed.map_err(store_error)?;
             }
         }
         Ok(())

@@ -41,6 +41,8 @@ async fn an_event_that_ends_whoever_works_on_it_goes_aside_alone() {
     assert_eq!(aside.event.as_ref(), Some(&posted[77]));
     world_without(&world, &watching, poison).await;
 
+    let is_noted = async || world.commits.aside() == [poison];
+    until("the outbox knows what was set aside", is_noted).await;
     tokio::time::sleep(world.settings.grace * 4).await;
     assert_eq!(world.commits.left(), [poison], "what was set aside is not done");
     assert_eq!(watching.log.counts().republished, 0);

@@ -1,17 +1,18 @@
 //! An outbox in memory, which no test loses.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use model::{EVENT_FORMAT, Event, EventBody, Position, TraceContext, TweetId, UserId};
-use storage::{Backlog, Deadline, Outbox, Outstanding, StoreError};
+use storage::{Backlog, Deadline, Outbox, Outstanding, Settled, StoreError};
 
 #[derive(Default)]
 struct Rows {
     last: u64,
-    rows: BTreeMap<Position, (Instant, Event)>,
+    events: BTreeMap<Position, (Instant, Event)>,
+    aside: BTreeSet<Position>,
 }
 
 /// What is committed and not done.
@@ -35,7 +36,7 @@ impl Commits {
                 author: UserId::new(author),
             },
         };
-        rows.rows.insert(event.position, (Instant::now(), event.clone()));
+        rows.events.insert(event.position, (Instant::now(), event.clone()));
         event
     }
 
@@ -46,7 +47,12 @@ impl Commits {
 
     /// What is not done.
     pub(crate) fn left(&self) -> Vec<Position> {
-        self.0.lock().unwrap().rows.keys().copied().collect()
+        self.0.lock().unwrap().events.keys().copied().collect()
+    }
+
+    /// What is set aside.
+    pub(crate) fn aside(&self) -> Vec<Position> {
+        self.0.lock().unwrap().aside.iter().copied().collect()
     }
 }
 
@@ -60,7 +66,7 @@ impl Outbox for Commits {
         _: Deadline,
     ) -> Result<Vec<Outstanding>, StoreError> {
         let rows = self.0.lock().unwrap();
-        let above = rows.rows.range(after..).filter(|(position, _)| **position > after);
+        let above = rows.events.range(after..).filter(|(position, _)| **position > after);
         let aged = above.map(|(_, (since, event))| Outstanding {
             event: event.clone(),
             age: since.elapsed(),
@@ -71,7 +77,8 @@ impl Outbox for Commits {
     async fn done(&self, positions: &[Position], _: Deadline) -> Result<(), StoreError> {
         let mut rows = self.0.lock().unwrap();
         for position in positions {
-            rows.rows.remove(position);
+            rows.events.remove(position);
+            rows.aside.remove(position);
         }
         Ok(())
     }
@@ -79,14 +86,25 @@ impl Outbox for Commits {
     async fn backlog(&self, _: Deadline) -> Result<Backlog, StoreError> {
         let rows = self.0.lock().unwrap();
         Ok(Backlog {
-            events: rows.rows.len() as u64,
+            events: rows.events.len() as u64,
             oldest_ms: None,
         })
     }
 
-    async fn settled_below(&self, _: Deadline) -> Result<TweetId, StoreError> {
+    async fn set_aside(&self, positions: &[Position], _: Deadline) -> Result<(), StoreError> {
+        let mut rows = self.0.lock().unwrap();
+        let there = positions.iter().filter(|position| rows.events.contains_key(position));
+        let there: Vec<Position> = there.copied().collect();
+        rows.aside.extend(there);
+        Ok(())
+    }
+
+    async fn settled(&self, _: Deadline) -> Result<Settled, StoreError> {
         let rows = self.0.lock().unwrap();
-        let oldest = rows.rows.values().next();
-        Ok(oldest.map_or(TweetId::new(1_001 + rows.last), |(_, event)| event.body.tweet()))
+        let oldest = rows.events.values().next();
+        Ok(Settled {
+            below: oldest.map_or(TweetId::new(1_001 + rows.last), |(_, event)| event.body.tweet()),
+            aside: Arc::default(),
+        })
     }
 }

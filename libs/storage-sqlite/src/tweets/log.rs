@@ -260,7 +260,7 @@ impl Log {
         self.fan_out_backlog.load(Ordering::Relaxed)
     }
 
-    /// See [`storage::EventLog::settled_below`]. Asked with each read.
+    /// See [`storage::Settled::below`]. Asked with each read.
     pub(super) fn settled_below(&self) -> TweetId {
         TweetId::new(self.settled_below.load(Ordering::Acquire))
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, TweetId, UserId};
+use model::{Event, UserId};
 use parking_lot::Mutex;
-use storage::{Backlog, EventLog, Receipt, Received, StoreError};
+use storage::{Backlog, EventLog, Receipt, Received, Settled, StoreError};
 
 /// How often what was held is looked at again.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
@@ -63,7 +63,7 @@ impl EventLog for HeldLog {
         self.inner.backlog().await
     }
 
-    async fn settled_below(&self) -> Result<TweetId, StoreError> {
-        self.inner.settled_below().await
+    async fn settled(&self) -> Result<Settled, StoreError> {
+        self.inner.settled().await
     }
 }

@@ -201,7 +201,7 @@ impl Delivery {
         let latest_ms = self.latest_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms);
         let margin_ms = u64::try_from(self.timing.margin.as_millis()).unwrap_or(u64::MAX);
         let by_clock = TweetId::first_at(latest_ms.saturating_add(margin_ms));
-        Ok(by_clock.max(self.ports.log.settled_below().await?))
+        Ok(by_clock.max(self.ports.log.settled().await?.below))
     }
 }
 

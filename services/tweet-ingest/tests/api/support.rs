@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use storage::{
     Backlog, CacheEpoch, CachedTweets, ChunksRequest, Credentials, Deadline, EventLog, FollowGraph, FollowerPage,
-    FollowerPageRequest, Receipt, Received, RenderedTweet, StoreError, TweetCache,
+    FollowerPageRequest, Receipt, Received, RenderedTweet, Settled, StoreError, TweetCache,
 };
 use storage_sqlite::{SqliteTweets, TweetOptions};
 use tokio_util::sync::CancellationToken;
@@ -127,7 +127,7 @@ impl EventLog for Outside {
         down()
     }
 
-    async fn settled_below(&self) -> Result<TweetId, StoreError> {
+    async fn settled(&self) -> Result<Settled, StoreError> {
         down()
     }
 }
