@@ -101,7 +101,7 @@ pub struct Timeline {
     pub window: usize,
     /// How long a step of a crossing settles before the next, in milliseconds.
     pub crossing_settle_ms: u64,
-    /// How far beyond now a closing range reaches, for clocks that differ, in milliseconds.
+    /// How far a closing range reaches beyond now and beyond the highest id, for clocks that differ, in milliseconds.
     pub crossing_margin_ms: u64,
     /// Memory for timelines in one process, in MiB.
     pub memory_mib: u64,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use model::Clock as _;
-use model::{Event, ManualClock, Position, SystemClock};
+use model::{Event, ManualClock, Position, SystemClock, TweetId};
 use storage::{
     Backlog, Deadline, DeliveryStore, EventLog, Generations, Outbox, Receipt, Received, Settled, StoreError,
 };
@@ -123,6 +123,10 @@ impl EventLog for PolledLog {
 
     async fn settled(&self) -> Result<Settled, StoreError> {
         self.outbox.settled(deadline()).await
+    }
+
+    async fn highest(&self) -> Result<TweetId, StoreError> {
+        self.outbox.highest(deadline()).await
     }
 }
 

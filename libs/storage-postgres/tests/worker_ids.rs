@@ -383,3 +383,18 @@ async fn beyond_what_readers_look_up_what_is_set_aside_holds_back() {
     assert_eq!(settled.below, TweetId::new(1_001));
     assert_eq!(settled.aside.len(), 1_000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_highest_id_is_known_whichever_clock_drew_it() {
+    let database = database!();
+    let pool = database.pool().await;
+    let (behind, ahead) = (now(), now());
+    ahead.advance(60_000);
+    let (slow, fast) = (open(&pool, &behind).await, open(&pool, &ahead).await);
+    let (high, low) = (insert(&fast).await.unwrap(), insert(&slow).await.unwrap());
+    assert!(low < high);
+    assert!(settled(&pool).await <= low, "what is settled bounds no id from above");
+    assert!(slow.highest(deadline()).await.unwrap() >= high);
+    assert!(fast.close(LONG).await, "it gives its worker id back");
+    assert!(slow.highest(deadline()).await.unwrap() >= high);
+}

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
-use model::Event;
+use model::{Event, TweetId};
 use storage::{Backlog, Deadline, EventLog, Outbox, Receipt, Received, Settled, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -219,5 +219,9 @@ impl EventLog for RedisEventLog {
 
     async fn settled(&self) -> Result<Settled, StoreError> {
         self.outbox.settled(self.deadline()).await
+    }
+
+    async fn highest(&self) -> Result<TweetId, StoreError> {
+        self.outbox.highest(self.deadline()).await
     }
 }

@@ -277,4 +277,8 @@ impl EventLog for SqliteTweets {
             aside: Arc::default(),
         })
     }
+
+    async fn highest(&self) -> Result<TweetId, StoreError> {
+        Ok(self.log.last_tweet())
+    }
 }

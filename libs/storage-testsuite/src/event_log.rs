@@ -251,6 +251,7 @@ pub async fn settled_rises_to_the_oldest_unacknowledged_tweet_and_no_further(bac
         let id = ports.post(1).await;
         let settled = ports.log.settled().await.unwrap().below;
         assert!(last <= settled && settled <= id);
+        assert!(ports.log.highest().await.unwrap() >= id);
         let received = receive(&*ports.log, 1).await;
         assert!(ports.log.settled().await.unwrap().below <= id);
         acknowledge(&*ports.log, &received).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::Event;
+use model::{Event, TweetId};
 
 use crate::{Settled, StoreError};
 
@@ -58,4 +58,7 @@ pub trait EventLog: Send + Sync {
 
     /// How far everything is acknowledged, or set aside.
     async fn settled(&self) -> Result<Settled, StoreError>;
+
+    /// No tweet that was accepted before the call has a higher id, whichever process drew it and whatever its clock says.
+    async fn highest(&self) -> Result<TweetId, StoreError>;
 }

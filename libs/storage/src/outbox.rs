@@ -63,4 +63,7 @@ pub trait Outbox: Send + Sync {
 
     /// How far everything is done, or set aside, whichever process drew the ids.
     async fn settled(&self, deadline: Deadline) -> Result<Settled, StoreError>;
+
+    /// No tweet that was accepted before the call has a higher id, whichever process drew it and whatever its clock says.
+    async fn highest(&self, deadline: Deadline) -> Result<TweetId, StoreError>;
 }

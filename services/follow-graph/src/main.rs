@@ -92,7 +92,8 @@ fn service_settings(settings: &Settings) -> Result<FollowGraphSettings, BackendE
     Ok(FollowGraphSettings {
         rules: delivery_rules(settings)?,
         crossing_settle: Duration::from_millis(timeline.crossing_settle_ms).max(graph_replica::HOLDS),
-        crossing_margin: Duration::from_millis(timeline.crossing_margin_ms),
+        // Until a step is in force everywhere, ids are drawn that readers show.
+        crossing_margin: Duration::from_millis(timeline.crossing_margin_ms) + graph_replica::HOLDS,
         following_limit: settings.follow_graph.following_limit,
         hashing_concurrency: settings
             .auth

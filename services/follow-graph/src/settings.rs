@@ -11,7 +11,7 @@ pub struct FollowGraphSettings {
     pub rules: RulesInForce,
     /// How long a step of the crossing takes to be in force everywhere.
     pub crossing_settle: Duration,
-    /// How far above the clock a range of pulled ids is closed.
+    /// How far above the clock, and above the highest id, a range of pulled ids is closed.
     pub crossing_margin: Duration,
     /// How many accounts one may follow; as many may be muted, and blocked.
     pub following_limit: u64,

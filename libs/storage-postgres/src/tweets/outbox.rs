@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{Event, EventBody, Position, TraceContext};
+use model::{Event, EventBody, Position, TraceContext, TweetId};
 use parking_lot::Mutex;
 use storage::{AsideTweet, Backlog, Deadline, Outbox, Outstanding, Settled, StoreError};
 use tokio_postgres::Row;
 
+use super::worker::HIGHEST;
 use super::{PostgresTweets, STORE};
 use crate::ask::{execute, query, query_one};
 use crate::pool::PostgresPool;
@@ -240,5 +241,11 @@ impl Outbox for PostgresTweets {
 
     async fn settled(&self, deadline: Deadline) -> Result<Settled, StoreError> {
         self.known.settled(&self.pool, deadline).await
+    }
+
+    /// A floor is committed with each batch, and is no lower than its ids.
+    async fn highest(&self, deadline: Deadline) -> Result<TweetId, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        Ok(sql::tweet(query_one(&client, deadline, HIGHEST, &[]).await?.get(0)))
     }
 }

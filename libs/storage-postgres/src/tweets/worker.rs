@@ -52,7 +52,8 @@ const CLOCK_AHEAD_MS: u64 = 2_000;
 const LOCK: i64 = 0x77_6f_72_6b_65_72;
 const WORKERS: i32 = 1_024;
 
-const HIGHEST: &str = "SELECT greatest((SELECT max(floor) FROM ingest_workers), (SELECT id FROM ingest_high_water)),
+pub(super) const HIGHEST: &str =
+    "SELECT greatest((SELECT max(floor) FROM ingest_workers), (SELECT id FROM ingest_high_water)),
     (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 const ENTER: &str = "INSERT INTO ingest_workers (worker_id, holder, floor, expires_at)

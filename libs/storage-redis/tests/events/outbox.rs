@@ -107,4 +107,8 @@ impl Outbox for Commits {
             aside: Arc::default(),
         })
     }
+
+    async fn highest(&self, _: Deadline) -> Result<TweetId, StoreError> {
+        Ok(TweetId::new(1_000 + self.0.lock().unwrap().last))
+    }
 }

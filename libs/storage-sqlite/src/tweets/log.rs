@@ -265,6 +265,11 @@ impl Log {
         TweetId::new(self.settled_below.load(Ordering::Acquire))
     }
 
+    /// The last tweet that was accepted.
+    pub(super) fn last_tweet(&self) -> TweetId {
+        self.state.lock().last_tweet
+    }
+
     fn publish_backlog(&self, state: &State) {
         let unacknowledged = state.groups[index(Group::FanOut)].unacknowledged;
         self.fan_out_backlog.store(unacknowledged, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, UserId};
+use model::{Event, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{Backlog, EventLog, Receipt, Received, Settled, StoreError};
 
@@ -65,5 +65,9 @@ impl EventLog for HeldLog {
 
     async fn settled(&self) -> Result<Settled, StoreError> {
         self.inner.settled().await
+    }
+
+    async fn highest(&self) -> Result<TweetId, StoreError> {
+        self.inner.highest().await
     }
 }

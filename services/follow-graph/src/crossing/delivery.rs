@@ -29,7 +29,7 @@ const STEP_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Timing {
     /// Until a step is in force everywhere.
     pub(crate) settle: Duration,
-    /// How far above the clock a range is closed.
+    /// How far above the clock, and above the highest id, a range is closed.
     pub(crate) margin: Duration,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Delivery {
     started: Instant,
     /// One change of the rules at a time.
     changing: tokio::sync::Mutex<()>,
-    /// The latest time seen: ids may have been drawn by a clock that was set back since.
+    /// The latest time seen, by this clock or in an id: ids may have been drawn by a clock that was set back since.
     latest_ms: AtomicU64,
     wake: Notify,
     audience_changed: AtomicBool,
@@ -195,13 +195,15 @@ impl Delivery {
         since.unwrap_or(self.started).elapsed() >= self.timing.settle
     }
 
-    /// Above every id drawn so far. A generator follows the clock, and stays at the latest time that it saw when the clock
-    /// is set back; the log knows what has been committed beyond that.
+    /// Above every id that has been accepted, whatever the clock says of whoever drew it. And above what may be drawn until
+    /// the step is in force everywhere, by generators as far ahead as the margin; they stay at the latest time that they
+    /// saw when a clock is set back.
     async fn drawn_below(&self, now_ms: u64) -> Result<TweetId, StoreError> {
+        let highest = self.ports.log.highest().await?;
+        let now_ms = now_ms.max(highest.unix_ms());
         let latest_ms = self.latest_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms);
         let margin_ms = u64::try_from(self.timing.margin.as_millis()).unwrap_or(u64::MAX);
-        let by_clock = TweetId::first_at(latest_ms.saturating_add(margin_ms));
-        Ok(by_clock.max(self.ports.log.settled().await?.below))
+        Ok(TweetId::first_at(latest_ms.saturating_add(margin_ms)).max(highest.next()))
     }
 }
 

@@ -130,6 +130,10 @@ impl EventLog for Outside {
     async fn settled(&self) -> Result<Settled, StoreError> {
         down()
     }
+
+    async fn highest(&self) -> Result<TweetId, StoreError> {
+        down()
+    }
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! Two processes that move the same rules.
 
-use model::{ManualClock, WorkerId};
+use model::{Author, ManualClock, UserId, WorkerId};
+use storage::{NewTweet, TweetStore};
 use storage_sqlite::{GraphOptions, SqliteGraph, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
 
@@ -18,8 +19,15 @@ fn rules(strategy: Strategy) -> RulesInForce {
 }
 
 fn ports(data: &TempDir, clock: &Arc<ManualClock>) -> Ports {
-    let tweets = TweetOptions::new(WorkerId::new(0).unwrap());
-    let tweets = SqliteTweets::open(data.path(), clock.clone(), tweets).unwrap();
+    ports_with(data, clock, tweets(data, clock))
+}
+
+fn tweets(data: &TempDir, clock: &Arc<ManualClock>) -> Arc<SqliteTweets> {
+    let options = TweetOptions::new(WorkerId::new(0).unwrap());
+    SqliteTweets::open(data.path(), clock.clone(), options).unwrap()
+}
+
+fn ports_with(data: &TempDir, clock: &Arc<ManualClock>, tweets: Arc<SqliteTweets>) -> Ports {
     Ports {
         store: SqliteGraph::open(data.path(), clock.clone(), GraphOptions::default()).unwrap(),
         feed: None,
@@ -80,4 +88,32 @@ async fn a_step_that_another_process_took_is_looked_at_and_not_taken_again() {
     clock.advance(10_000);
     assert!(other.advance().await.unwrap(), "something is under way");
     assert_eq!(other.rules(), taken);
+}
+
+#[tokio::test]
+async fn a_range_ends_above_what_was_drawn_by_a_clock_that_is_ahead() {
+    let data = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(NOW_MS));
+    let ahead = tweets(&data, &Arc::new(ManualClock::new(NOW_MS + 60_000)));
+    let ports = ports_with(&data, &clock, ahead.clone());
+    let process = process(&ports, &clock).await;
+    process.set(rules(Strategy::Pull), deadline()).await.unwrap();
+    let author = Author {
+        id: UserId::new(1),
+        handle: "ada".to_owned(),
+        display_name: "Ada".to_owned(),
+    };
+    let tweet = NewTweet {
+        author,
+        text: "text".to_owned(),
+        in_reply_to: None,
+        trace: None,
+        idempotency: None,
+    };
+    // Nobody has delivered it, so it holds back what is settled.
+    let tweet = ahead.insert(tweet, deadline()).await.unwrap().tweet().id;
+    process.set(rules(Strategy::Push), deadline()).await.unwrap();
+    while process.advance().await.unwrap() {}
+    let range = process.rules().everyone.pulled[0];
+    assert!(range.until.unwrap() > tweet, "{range:?}, {tweet}");
 }
