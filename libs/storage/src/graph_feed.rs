@@ -11,7 +11,8 @@ pub struct Pulse {
     /// What was committed before the call and lies above the position that was asked from, oldest first; all of it unless
     /// there are as many as were asked for.
     pub changes: Vec<GraphChange>,
-    /// Whether changes above that position have been dropped by their retention: anything may have changed.
+    /// Whether changes above that position have been dropped by their retention, or are of a kind that this build does
+    /// not know: anything may have changed.
     pub gap: bool,
     /// The version of the delivery rules.
     pub rules_version: u64,

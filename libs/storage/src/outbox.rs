@@ -51,6 +51,10 @@ pub trait Outbox: Send + Sync {
         deadline: Deadline,
     ) -> Result<Vec<Outstanding>, StoreError>;
 
+    /// How many events are of a kind that this build does not know. They are not among those of [`Outbox::outstanding`],
+    /// and stay for the build that wrote them.
+    async fn not_understood(&self, deadline: Deadline) -> Result<u64, StoreError>;
+
     /// Fan-out has recorded these as done: they go. Those that are gone already do no harm.
     async fn done(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError>;
 

@@ -45,9 +45,11 @@ pub(crate) const CUT: &str = "WITH planned AS (
     FROM sums WHERE record.tweet = $1 AND sums.chunks > 0";
 
 /// What somebody else is just taking is passed over: who leases never waits. What has been tried too often is due never.
+/// Modes that a later build writes are left to it.
 pub(crate) const LEASE: &str = "WITH due AS MATERIALIZED (
         SELECT tweet, number FROM delivery_chunks
         WHERE finished_at_ms IS NULL AND due_at <= clock_timestamp()
+            AND EXISTS (SELECT FROM deliveries AS record WHERE record.tweet = delivery_chunks.tweet AND mode IN (0, 1, 2))
         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), taken AS (
         UPDATE delivery_chunks AS chunk

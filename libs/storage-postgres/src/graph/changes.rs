@@ -125,14 +125,11 @@ pub(super) fn code(kind: GraphChangeKind) -> i16 {
     known.map(|(code, _)| *code).expect("every kind has a number")
 }
 
-fn change(row: &Row) -> Result<GraphChange, StoreError> {
+/// `None` for a kind that this build does not know.
+fn change(row: &Row) -> Option<GraphChange> {
     let code: i16 = row.get(3);
-    let known = KINDS.iter().find(|(known, _)| *known == code);
-    let (_, kind) = known.ok_or_else(|| StoreError::Corrupt {
-        store: "the follow graph",
-        what: format!("a change of unknown kind {code}"),
-    })?;
-    Ok(GraphChange {
+    let (_, kind) = KINDS.iter().find(|(known, _)| *known == code)?;
+    Some(GraphChange {
         position: Position(sql::number(row.get(0))),
         actor: sql::user(row.get(1)),
         version: ActorVersion(sql::number(row.get(2))),
@@ -175,14 +172,22 @@ pub(super) async fn pulse(
 ) -> Result<Pulse, StoreError> {
     let beat = beat(client, deadline).await?;
     let from = i64::try_from(after.0).unwrap_or(i64::MAX);
-    let mut changes: Vec<GraphChange> = Vec::new();
+    let mut rows = Vec::new();
     if beat.last > from {
         // One at least: it tells whether others were dropped before it.
-        let rows = ask::query(client, deadline, AFTER, &[&from, &sql::limit(limit.max(1))]).await?;
-        changes = rows.iter().map(change).collect::<Result<_, _>>()?;
+        rows = ask::query(client, deadline, AFTER, &[&from, &sql::limit(limit.max(1))]).await?;
     }
-    let next = Position(after.0.saturating_add(1));
-    let gap = changes.first().is_some_and(|change| change.position > next);
+    let next = from.saturating_add(1);
+    let was_dropped = rows.first().is_some_and(|row| row.get::<_, i64>(0) > next);
+    let mut changes: Vec<GraphChange> = rows.iter().filter_map(change).collect();
+    // What a later build tells may mean anything: it counts as dropped.
+    let gap = was_dropped || changes.len() < rows.len();
+    if gap && !was_dropped {
+        tracing::warn!(
+            count = rows.len() - changes.len(),
+            "changes of unknown kinds: nothing cached is kept"
+        );
+    }
     changes.truncate(limit);
     Ok(Pulse {
         changes,

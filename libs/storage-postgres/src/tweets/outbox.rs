@@ -51,12 +51,14 @@ fn outstanding(row: &Row) -> Result<Outstanding, StoreError> {
 }
 
 /// Positions rise with time, but for an instant: where one of the first `limit` is too young, those above these are. So it
-/// never steps over all that are.
+/// never steps over all that are. Kinds that a later build writes are left to it.
 pub(crate) const OUTSTANDING: &str = "SELECT position, format, kind, tweet, author, trace,
         extract(epoch FROM clock_timestamp() - committed_at)::double precision
-    FROM (SELECT * FROM outbox WHERE position > $1 ORDER BY position LIMIT $3) AS first
+    FROM (SELECT * FROM outbox WHERE position > $1 AND kind IN (0, 1) ORDER BY position LIMIT $3) AS first
     WHERE committed_at <= clock_timestamp() - $2::double precision * interval '1 second'
     ORDER BY position";
+
+pub(crate) const NOT_UNDERSTOOD: &str = "SELECT count(*) FROM outbox WHERE kind NOT IN (0, 1)";
 
 pub(crate) const DONE: &str = "DELETE FROM outbox WHERE position = ANY($1)";
 
@@ -225,6 +227,13 @@ impl Outbox for PostgresTweets {
         .iter()
         .map(outstanding)
         .collect()
+    }
+
+    async fn not_understood(&self, deadline: Deadline) -> Result<u64, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        Ok(sql::number(
+            query_one(&client, deadline, NOT_UNDERSTOOD, &[]).await?.get(0),
+        ))
     }
 
     async fn done(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {

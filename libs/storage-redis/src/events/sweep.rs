@@ -66,6 +66,8 @@ pub(super) struct Sweeper {
     after: Position,
     /// Something would be lost if it were not delivered.
     has_suspects: bool,
+    /// How many events were of unknown kinds when that was last asked.
+    not_understood: u64,
     look_through_at: Instant,
     tidy_at: Instant,
     pause: Duration,
@@ -87,6 +89,7 @@ impl Sweeper {
             republished: AHashMap::new(),
             after: Position::default(),
             has_suspects: false,
+            not_understood: 0,
             look_through_at: Instant::now(),
             tidy_at: Instant::now(),
         }
@@ -286,9 +289,23 @@ impl Sweeper {
         Ok(Delivered::Known(positions))
     }
 
+    /// Says how many events wait for a later build, whenever that has changed.
+    async fn tell_not_understood(&mut self) -> Result<(), StoreError> {
+        let deadline = Deadline::after(self.settings.store_timeout);
+        let events = self.outbox.not_understood(deadline).await?;
+        if events != std::mem::replace(&mut self.not_understood, events) {
+            tracing::warn!(
+                events,
+                "events of unknown kinds are left to the version that wrote them"
+            );
+        }
+        Ok(())
+    }
+
     /// Cuts off what nobody needs, tells the outbox what is set aside, and gives back to the workers what an older build
     /// could not read.
-    async fn tidy(&self) -> Result<(), StoreError> {
+    async fn tidy(&mut self) -> Result<(), StoreError> {
+        self.tell_not_understood().await?;
         let silent_ms = self.settings.forget_after.as_millis().to_string();
         let tidied = self.streams.on_each(scripts::TIDY, &[&silent_ms]).await;
         tidied.map_err(store_error)?;

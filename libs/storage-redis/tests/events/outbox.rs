@@ -74,6 +74,10 @@ impl Outbox for Commits {
         Ok(aged.filter(|row| row.age >= min_age).take(limit).collect())
     }
 
+    async fn not_understood(&self, _: Deadline) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn done(&self, positions: &[Position], _: Deadline) -> Result<(), StoreError> {
         let mut rows = self.0.lock().unwrap();
         for position in positions {
