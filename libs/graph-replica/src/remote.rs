@@ -21,6 +21,8 @@ const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 /// However long a caller would wait.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 const MOST_ATTEMPTS: u32 = 3;
+/// A service that does not answer within this is not well.
+const ENOUGH: Duration = Duration::from_millis(100);
 const FIRST_PAUSE_MS: u64 = 20;
 
 /// Where follow-graph is.
@@ -71,6 +73,10 @@ impl RemoteGraph {
     {
         let mut attempt = 1;
         loop {
+            let given = deadline.remaining();
+            if given.is_zero() {
+                return Err(StoreError::Timeout { store: STORE });
+            }
             if !self.breaker.admits() {
                 return Err(StoreError::unavailable(STORE, "it has failed several times in a row"));
             }
@@ -81,7 +87,10 @@ impl RemoteGraph {
                 }
                 Err(error) => error,
             };
-            self.breaker.failed();
+            // One that came with hardly any time says nothing about the service.
+            if given >= ENOUGH || !matches!(error, StoreError::Timeout { .. }) {
+                self.breaker.failed();
+            }
             let pause = pause(attempt);
             let again = error.is_transient() && attempt < MOST_ATTEMPTS && deadline.remaining() > pause;
             if !again || !self.breaker.admits_retry() {

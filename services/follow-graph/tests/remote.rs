@@ -198,3 +198,14 @@ async fn while_it_is_away_it_is_asked_less_and_less_and_errors_are_transient() {
     let error = remote.users(&[user(1)], deadline()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_with_no_time_left_is_no_reason_to_turn_others_away() {
+    let served = served().await;
+    let remote = remote(&served.url, Some(TOKEN));
+    for _ in 0..20 {
+        let late = remote.users(&[user(1)], Deadline::after(Duration::ZERO)).await;
+        assert!(matches!(late, Err(StoreError::Timeout { .. })));
+    }
+    assert!(remote.users(&[user(1)], deadline()).await.unwrap()[0].is_some());
+}
