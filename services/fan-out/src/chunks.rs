@@ -26,8 +26,10 @@ use crate::worker::Pause;
 const LEASE: Duration = Duration::from_secs(3);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the books are asked for what other processes have planned, left behind or finished.
+/// How often the books are asked for what other processes have planned, left behind or finished; for chunks ever more rarely
+/// while there are none.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// Tweets whose records are looked at in one go: the oldest, whose chunks are done first.
 const LOOKED_AT: usize = 1_024;
@@ -44,10 +46,17 @@ pub(crate) struct Chunks {
 /// Works on one chunk after the other until `shutdown`; a chunk that has begun is finished.
 pub(crate) async fn work(fan_out: Arc<FanOut>, shutdown: CancellationToken) {
     let mut pause = Pause::new(fan_out.settings.longest_pause);
+    let mut idle = LOOK_EVERY;
     while !shutdown.is_cancelled() {
         match fan_out.next_chunk().await {
-            Ok(true) => pause.reset(),
-            Ok(false) => wait(&fan_out.chunks.planned, &shutdown).await,
+            Ok(true) => {
+                pause.reset();
+                idle = LOOK_EVERY;
+            }
+            Ok(false) => {
+                wait(&fan_out.chunks.planned, idle, &shutdown).await;
+                idle = (idle * 2).min(LOOK_AT_LEAST_EVERY);
+            }
             Err(error) => pause.after(&error, &shutdown).await,
         }
     }
@@ -60,7 +69,7 @@ pub(crate) async fn acknowledge(fan_out: &FanOut, shutdown: &CancellationToken) 
         match fan_out.acknowledge_finished().await {
             Ok(()) => {
                 pause.reset();
-                wait(&fan_out.chunks.finished, shutdown).await;
+                wait(&fan_out.chunks.finished, LOOK_EVERY, shutdown).await;
             }
             Err(error) => pause.after(&error, shutdown).await,
         }
@@ -68,11 +77,11 @@ pub(crate) async fn acknowledge(fan_out: &FanOut, shutdown: &CancellationToken) 
 }
 
 /// Waits until it is time to look at the books again.
-async fn wait(news: &Notify, shutdown: &CancellationToken) {
+async fn wait(news: &Notify, at_most: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = news.notified() => {}
-        () = tokio::time::sleep(LOOK_EVERY) => {}
+        () = tokio::time::sleep(at_most) => {}
     }
 }
 
@@ -127,6 +136,8 @@ impl FanOut {
         let Some(chunk) = leased.await? else {
             return Ok(false);
         };
+        // Where there is one, there may be more.
+        self.chunks.planned.notify_waiters();
         if chunk.tries >= max_tries {
             tracing::error!(
                 ?chunk,

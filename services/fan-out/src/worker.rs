@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
-use model::{DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
+use model::{DeliveryRecord, DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
 use storage::{FollowerPageRequest, PushBatch, Receipt, Received, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -84,9 +84,11 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
 
     let mut unfinished = Vec::new();
     let mut pulled = Vec::new();
+    let mut left_to_readers = Vec::new();
     let mut pushed = Vec::new();
     for ((tweet, author, receipt), known) in accepted.into_iter().zip(known) {
         match known {
+            Some(DeliveryRecord { mode: Mode::Pull, .. }) => left_to_readers.push((tweet, author)),
             Some(record) if record.finished_at_ms.is_some() => {}
             Some(_) => unfinished.push((tweet, receipt)),
             None => {
@@ -103,7 +105,9 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
             }
         }
     }
-    leave_to_readers(fan_out, pulled).await?;
+    left_to_readers.extend(pulled.iter().map(|pending| (pending.tweet, pending.author)));
+    record_pulled(fan_out, pulled).await?;
+    look_again(fan_out, &left_to_readers).await?;
     unfinished.extend(push(fan_out, pushed).await?);
     let in_chunks: AHashSet<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
     fan_out.acknowledge_later(unfinished).await;
@@ -139,29 +143,40 @@ fn accepted(received: &[&Received]) -> Vec<(TweetId, UserId, Receipt)> {
     received.iter().filter_map(delivered).collect()
 }
 
-/// Records tweets that readers pull; then looks at the rules once more, and pushes those that are to be pushed by now.
-async fn leave_to_readers(fan_out: &Arc<FanOut>, pulled: Vec<Pending>) -> Result<(), StoreError> {
+/// Records tweets that readers pull.
+async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>) -> Result<(), StoreError> {
     if pulled.is_empty() {
         return Ok(());
     }
     let now_ms = fan_out.clock.unix_ms();
-    let records = pulled.iter().map(|pending| record(*pending, 0, 0, now_ms)).collect();
-    fan_out.ports.deliveries.record(records, fan_out.deadline()).await?;
+    let records = pulled
+        .into_iter()
+        .map(|pending| record(pending, 0, 0, now_ms))
+        .collect();
+    fan_out.ports.deliveries.record(records, fan_out.deadline()).await
+}
+
+/// Looks at the rules once more, after tweets have been recorded as left to readers, by whomever: those that are to be pushed
+/// by now are pushed too.
+async fn look_again(fan_out: &FanOut, left_to_readers: &[(TweetId, UserId)]) -> Result<(), StoreError> {
+    if left_to_readers.is_empty() {
+        return Ok(());
+    }
     let rules: Arc<DeliveryRules> = fan_out.ports.graph.delivery_rules(fan_out.deadline()).await?;
-    for pending in pulled {
-        if rules.settle(pending.author, pending.tweet) != Mode::Pull {
-            push_besides(fan_out, pending).await?;
+    for (tweet, author) in left_to_readers {
+        if rules.settle(*author, *tweet) != Mode::Pull {
+            push_besides(fan_out, *tweet, *author).await?;
         }
     }
     Ok(())
 }
 
 /// Writes a tweet into its followers' timelines, page by page; its record stays as it is.
-async fn push_besides(fan_out: &FanOut, pending: Pending) -> Result<(), StoreError> {
+async fn push_besides(fan_out: &FanOut, tweet: TweetId, author: UserId) -> Result<(), StoreError> {
     let mut after = None;
     loop {
         let request = FollowerPageRequest {
-            author: pending.author,
+            author,
             after,
             limit: fan_out.settings.chunk,
         };
@@ -173,11 +188,7 @@ async fn push_besides(fan_out: &FanOut, pending: Pending) -> Result<(), StoreErr
             .pop()
             .unwrap_or_default();
         after = page.followers.last().copied();
-        let mut pairs = page
-            .followers
-            .into_iter()
-            .map(|follower| (follower, pending.tweet))
-            .collect();
+        let mut pairs = page.followers.into_iter().map(|follower| (follower, tweet)).collect();
         fan_out
             .ports
             .timelines

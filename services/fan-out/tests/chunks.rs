@@ -111,3 +111,13 @@ async fn an_event_that_always_fails_holds_up_no_other() {
     .await;
     world.assert_delivered(&good).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_look_at_the_rules_is_made_up_for() {
+    let world = World::new().await;
+    let process = world.process();
+    process.gate.pull_and_fail();
+    let tweet = world.post(SMALL).await;
+    until(async || world.timeline(UserId::new(FOLLOWERS.start)).await == [tweet]).await;
+    world.settled().await;
+}

@@ -1,5 +1,6 @@
 //! Processes that share their stores, each with a follow graph that holds it back at a gate.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -158,11 +159,13 @@ impl World {
                 .filter(|record| audience(record.author).any(|one| one == follower));
             let mut due: Vec<TweetId> = due.map(|record| record.tweet).collect();
             due.sort_unstable_by(|one, other| other.cmp(one));
-            let stored = self
-                .timelines
-                .read(UserId::new(follower), TweetId::MAX, 100, deadline());
-            assert_eq!(stored.await.unwrap().slice.unwrap().ids, due, "of {follower}");
+            assert_eq!(self.timeline(UserId::new(follower)).await, due, "of {follower}");
         }
+    }
+
+    pub(crate) async fn timeline(&self, reader: UserId) -> Vec<TweetId> {
+        let stored = self.timelines.read(reader, TweetId::MAX, 100, deadline());
+        stored.await.unwrap().slice.unwrap().ids
     }
 }
 
@@ -198,6 +201,8 @@ pub(crate) struct Gate {
     pages_left: AtomicUsize,
     /// Whose followers are unreadable.
     broken: Mutex<Option<UserId>>,
+    /// The next answers about how tweets travel, where they are not pushed: `None` is a failure.
+    rules: Mutex<VecDeque<Option<DeliveryState>>>,
 }
 
 impl Default for Gate {
@@ -208,6 +213,7 @@ impl Default for Gate {
             passed: watch::Sender::new(0),
             pages_left: AtomicUsize::new(usize::MAX),
             broken: Mutex::default(),
+            rules: Mutex::default(),
         }
     }
 }
@@ -236,6 +242,14 @@ impl Gate {
     /// Fails, whenever it is asked, with followers above the one right below this one.
     pub(crate) fn break_at(&self, follower: Option<UserId>) {
         *self.broken.lock() = follower;
+    }
+
+    /// The next question about the rules is answered as if all were pulled, and the one after fails.
+    pub(crate) fn pull_and_fail(&self) {
+        let mut pulled = DeliveryState::pushed();
+        pulled.open(TweetId::MIN, 0);
+        pulled.stop_pushing(0);
+        self.rules.lock().extend([Some(pulled), None]);
     }
 
     fn look(&self, request: &FollowerPageRequest) -> Result<(), StoreError> {
@@ -271,13 +285,15 @@ fn not_asked<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl FollowGraph for Graph {
     async fn delivery_rules(&self, _: Deadline) -> Result<Arc<DeliveryRules>, StoreError> {
+        let next = self.0.rules.lock().pop_front().unwrap_or(Some(DeliveryState::pushed()));
+        let Some(everyone) = next else { return not_asked() };
         Ok(Arc::new(DeliveryRules {
             version: 1,
             in_force: RulesInForce {
                 strategy: Strategy::Push,
                 thresholds: Thresholds::new(100, 80).unwrap(),
             },
-            everyone: DeliveryState::pushed(),
+            everyone,
             authors: std::collections::HashMap::default(),
         }))
     }
