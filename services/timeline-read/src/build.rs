@@ -54,6 +54,11 @@ impl Builder {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_claimed(&self, reader: UserId) -> bool {
+        self.claimed.lock().contains(&reader)
+    }
+
     /// Works off requests until `shutdown`, then finishes what it has begun.
     pub(crate) async fn run(&self, shutdown: CancellationToken) {
         let Some(mut jobs) = self.jobs.lock().take() else {
@@ -123,8 +128,12 @@ impl Worker {
         }
     }
 
-    async fn turn(&self) -> SemaphorePermit<'_> {
-        self.turns.acquire().await.expect("this semaphore is never closed")
+    async fn turn(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = tokio::time::timeout_at(deadline.instant().into(), self.turns.acquire()).await;
+        let turn = turn.map_err(|_| StoreError::Timeout {
+            store: "a turn to build",
+        })?;
+        Ok(turn.expect("this semaphore is never closed"))
     }
 
     /// The order is what makes it right (`docs/crossing.md`): first live pushes get somewhere to go; then the follows are
@@ -132,7 +141,7 @@ impl Worker {
     /// meanwhile is merged by the install. A tweet that was accepted before the scan is found by it; one that was accepted
     /// later is pushed by a worker that knows these follows.
     async fn build(&self, reader: UserId, deadline: Deadline) -> Result<(), StoreError> {
-        let turn = self.turn().await;
+        let turn = self.turn(deadline).await?;
         let ticket = self.ports.timelines.begin_build(reader, deadline).await?;
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return self.ports.timelines.remove(&[reader], deadline).await;
@@ -140,7 +149,7 @@ impl Worker {
         let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
-        let _turn = self.turn().await;
+        let _turn = self.turn(deadline).await?;
         let followees = view.followees.iter().map(|followee| followee.id);
         let (ids, complete_from) = self.pushed(followees, &rules, TweetId::MIN, deadline).await?;
         let coverage = Coverage {
@@ -155,14 +164,14 @@ impl Worker {
     }
 
     async fn backfill(&self, reader: UserId, stored: Coverage, deadline: Deadline) -> Result<(), StoreError> {
-        let turn = self.turn().await;
+        let turn = self.turn(deadline).await?;
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return Ok(());
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
-        let turn = self.turn().await;
+        let turn = self.turn(deadline).await?;
         let new = followed_since(&view, stored.holds);
         let (ids, complete_from) = self.pushed(new, &rules, stored.complete_from, deadline).await?;
         if complete_from > stored.complete_from || ids.len() > self.settings.window {

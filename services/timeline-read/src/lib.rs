@@ -19,6 +19,8 @@ mod mark;
 mod service;
 mod settings;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod user_timeline;
 
 pub use http::{openapi, routes};
