@@ -3,17 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bootstrap::{Failure, Listeners, Overdue, Process, Stage, Started, Wiring};
+use bootstrap::{CLOSE_STORES, Failure, Listeners, Overdue, Process, Stage, Started, Wiring};
 use clap::Parser;
 use runtime::Settings;
 use storage_postgres::{PostgresPool, PostgresTweets};
 
 use crate::Backends;
-
-/// After everything else, and with that less than 30 s, after which platforms kill.
-const CLOSE_STORES: Duration = Duration::from_secs(5);
 
 /// A service that runs on these backends.
 pub struct Running {

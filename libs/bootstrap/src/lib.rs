@@ -10,6 +10,6 @@ mod program;
 mod waiting;
 
 pub use listeners::{ListenError, Listeners};
-pub use process::{Overdue, Process, Routes, Stage, Wiring, vital};
+pub use process::{CLOSE_STORES, Overdue, Process, Routes, Stage, Wiring, vital};
 pub use program::{Failure, Started, load_settings, print_usage, run};
 pub use waiting::Waiting;

@@ -12,11 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Listeners;
 
-// Together less than 30 s, after which platforms kill; the stores have the rest.
-const DRAIN_REQUESTS: Duration = Duration::from_secs(8);
-const END_SERVERS: Duration = Duration::from_secs(10);
-const END_WORK: Duration = Duration::from_secs(8);
-const END_BACKGROUND: Duration = Duration::from_secs(5);
+// How long the parts of an end may take, one after the other. Together 25 s, and `http.drain_delay_ms` before them: platforms
+// kill after 30 s, unless they are told otherwise. A request takes no longer than `http.request_timeout_ms`; what work takes to
+// end is up to the service.
+const DRAIN_REQUESTS: Duration = Duration::from_secs(5);
+const END_SERVERS: Duration = Duration::from_secs(6);
+const END_WORK: Duration = Duration::from_secs(9);
+const END_BACKGROUND: Duration = Duration::from_secs(3);
+const END_INTERNAL: Duration = Duration::from_secs(2);
+/// How long a process may take, when all its parts have ended, to write what is queued in its stores.
+pub const CLOSE_STORES: Duration = Duration::from_secs(5);
 
 /// Registers routes.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
@@ -131,7 +136,7 @@ impl Process {
             (&self.requests, END_SERVERS, "requests"),
             (&self.work, END_WORK, "work in hand"),
             (&self.background, END_BACKGROUND, "background work"),
-            (&self.internal, END_BACKGROUND, "the internal port"),
+            (&self.internal, END_INTERNAL, "the internal port"),
         ] {
             if !tasks.drain(within).await {
                 overdue.push(name);
@@ -211,5 +216,17 @@ fn server_options(settings: &Settings) -> ServerOptions {
 async fn log_failure(server: &'static str, serving: impl Future<Output = io::Result<()>>) {
     if let Err(error) = serving.await {
         tracing::error!(server, %error, "a server has failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_fits_into_what_platforms_allow() {
+        let parts = [END_SERVERS, END_WORK, END_BACKGROUND, END_INTERNAL, CLOSE_STORES];
+        assert!(parts.iter().sum::<Duration>() <= Duration::from_secs(25));
+        assert!(DRAIN_REQUESTS < END_SERVERS);
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootstrap::{Listeners, Overdue, Process, Stage, Started, Wiring};
+use bootstrap::{CLOSE_STORES, Listeners, Overdue, Process, Stage, Started, Wiring};
 use model::{Clock, SystemClock};
 use runtime::Settings;
 use storage::{Deadline, EventLog, FollowGraph, GraphStore, StoreError, TimelineStats, TimelineStore};
@@ -19,9 +19,6 @@ use crate::stores::Stores;
 
 /// For questions to the stores while nobody waits for an answer.
 const START_WITHIN: Duration = Duration::from_mins(1);
-
-/// After everything else, and with that less than 30 s, after which platforms kill.
-const CLOSE_STORES: Duration = Duration::from_secs(5);
 
 /// Puts something between the event log and whoever consumes it.
 pub type ThroughLog = Box<dyn FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog> + Send>;

@@ -1,6 +1,7 @@
 //! The service: its ports, and what its workers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Clock, DeliveryRecord, TweetId};
 use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, StoreError, TimelineStore, TweetStore};
@@ -10,6 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::FanOutSettings;
 use crate::chunks::{self, Chunks};
 use crate::worker;
+
+/// How long what is under way may take to end. Every step may be done again, by somebody else. With [`HAND_OVER_WITHIN`]
+/// less than a process gives its work to end.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(3);
 
 /// What fan-out works with.
 #[derive(Clone)]
@@ -53,20 +59,37 @@ impl FanOut {
         })
     }
 
-    /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way, and gives back
-    /// what others go on with.
+    /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way, as far as there
+    /// is time, and gives back what others go on with.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         // Tasks of their own, so that small authors don't wait for a processor either.
         let mut chunk_workers = JoinSet::new();
         for _ in 0..self.settings.chunk_workers {
             chunk_workers.spawn(chunks::work(Arc::clone(&self), shutdown.clone()));
         }
-        tokio::join!(
-            worker::run(&self, &shutdown),
-            chunk_workers.join_all(),
-            chunks::acknowledge(&self, &shutdown),
-            worker::prune(&self, &shutdown)
-        );
+        let work = async {
+            tokio::join!(
+                worker::run(&self, &shutdown),
+                chunk_workers.join_all(),
+                chunks::acknowledge(&self, &shutdown),
+                worker::prune(&self, &shutdown)
+            );
+        };
+        let overdue = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(FINISH_WITHIN).await;
+        };
+        tokio::select! {
+            () = work => {}
+            () = overdue => tracing::warn!("what is in hand takes too long, and is left to others"),
+        }
+        if tokio::time::timeout(HAND_OVER_WITHIN, self.hand_over()).await.is_err() {
+            tracing::warn!("some tweets that are delivered will be handed out again");
+        }
+    }
+
+    /// Acknowledges what is done, and leaves the rest to others.
+    async fn hand_over(&self) {
         if let Err(error) = self.acknowledge_finished().await {
             tracing::warn!(%error, "some tweets that are delivered will be handed out again");
         }
