@@ -115,6 +115,11 @@ impl Ledger {
         self.acknowledged.lock().len()
     }
 
+    /// What has been acknowledged so far.
+    pub fn tweets(&self) -> Vec<TweetId> {
+        self.acknowledged.lock().iter().map(|one| one.tweet).collect()
+    }
+
     /// The system was set back to when so much had been acknowledged.
     pub fn forget_after(&self, acknowledged: usize) {
         self.acknowledged.lock().truncate(acknowledged);

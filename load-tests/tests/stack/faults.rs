@@ -21,18 +21,24 @@ const LOAD: LedgerOptions = LedgerOptions {
 };
 
 /// The promise, and as much again for a machine that has much else to do: a timing is not what is tested here.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Runs the load while `fault` goes on; then compares every timeline with the ledger.
+/// Runs the load for 8 seconds while `fault` goes on; then compares every timeline with the ledger.
 async fn under_load(name: &str, fault: impl AsyncFnOnce(&TestStack) -> io::Result<()>) {
-    let Some(running) = TestStack::up(
-        &["--strategy", "hybrid"],
-        &[("ROOKERY__TIMELINE__PULL_THRESHOLD", "12")],
-    )
-    .await
-    else {
-        return;
-    };
+    let fault = async |running: &TestStack, _: &Ledger| fault(running).await;
+    under_load_for(Duration::from_secs(8), name, &[], fault).await;
+}
+
+/// Runs the load for so long while `fault` goes on; then compares every timeline with the ledger. Answers what the load came
+/// to.
+pub(crate) async fn under_load_for(
+    duration: Duration,
+    name: &str,
+    settings: &[(&str, &str)],
+    fault: impl AsyncFnOnce(&TestStack, &Ledger) -> io::Result<()>,
+) -> Option<Report> {
+    let settings = [&[("ROOKERY__TIMELINE__PULL_THRESHOLD", "12")], settings].concat();
+    let running = TestStack::up(&["--strategy", "hybrid"], &settings).await?;
     let ledger = Ledger::prepare(running.stack.public(), LOAD).await.unwrap();
     // Timelines are there, so that there is something to lose.
     ledger.run(Duration::from_secs(2)).await.unwrap();
@@ -42,10 +48,10 @@ async fn under_load(name: &str, fault: impl AsyncFnOnce(&TestStack) -> io::Resul
         .unwrap_or_else(|error| panic!("before {name}: {error}\n{}", running.tell()));
     let loading = tokio::spawn({
         let ledger = Arc::clone(&ledger);
-        async move { ledger.run(Duration::from_secs(8)).await }
+        async move { ledger.run(duration).await }
     });
     tokio::time::sleep(Duration::from_secs(2)).await;
-    fault(&running).await.unwrap();
+    fault(&running, &ledger).await.unwrap();
     let report: Report = loading
         .await
         .unwrap()
@@ -62,6 +68,7 @@ async fn under_load(name: &str, fault: impl AsyncFnOnce(&TestStack) -> io::Resul
         "{name}: {} tweets, all there after {took:.1?}; {report}",
         ledger.acknowledged()
     );
+    Some(report)
 }
 
 async fn kill_and_start(running: &TestStack, name: &str) -> io::Result<()> {

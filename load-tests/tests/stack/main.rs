@@ -8,6 +8,8 @@
 
 mod aside;
 mod configuration;
+mod drain;
+mod fan_out;
 mod faults;
 mod oracle;
 mod restore;

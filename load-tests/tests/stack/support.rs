@@ -1,7 +1,7 @@
 //! Stacks for tests.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::{EdgeKind, TweetId, UserId};
@@ -48,6 +48,11 @@ impl TestStack {
             folder,
             _turn: turn,
         })
+    }
+
+    /// Its folder, which goes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The ends of the services' logs, where something is worth telling.
