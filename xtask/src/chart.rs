@@ -1,0 +1,20 @@
+//! The Helm chart: its documentation, and what can be checked without a cluster.
+
+pub(crate) mod docs;
+#[cfg(test)]
+mod helm;
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
+mod rendered;
+#[cfg(test)]
+mod values;
+
+use std::path::PathBuf;
+
+use crate::cargo::workspace_root;
+
+/// Where the chart is.
+pub(crate) fn folder() -> PathBuf {
+    workspace_root().join("helm/rookery")
+}

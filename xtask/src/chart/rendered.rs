@@ -1,0 +1,73 @@
+//! The manifests that the chart makes.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePublicKey};
+
+use super::helm::{Program, values_files};
+use crate::tools::KUBERNETES_VALIDATE;
+
+/// Versions of Kubernetes that the chart is for.
+const VERSIONS: [&str; 6] = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35"];
+
+/// The documents of a stream, without those that differ each time.
+fn without_secrets(manifests: &str) -> String {
+    let documents = manifests.split("---\n");
+    let kept: Vec<&str> = documents
+        .filter(|document| !document.contains("\nkind: Secret\n"))
+        .collect();
+    kept.join("---\n")
+}
+
+#[test]
+fn manifests_are_as_they_were() {
+    let Some(helm) = Program::find() else { return };
+    for values in values_files() {
+        let manifests = without_secrets(&helm.template(&values, &[]));
+        insta::assert_snapshot!(values.trim_end_matches(".yaml"), manifests);
+    }
+}
+
+#[test]
+fn manifests_are_valid_for_every_version_of_kubernetes() {
+    let Some(helm) = Program::find() else { return };
+    let Some(_) = KUBERNETES_VALIDATE.command() else {
+        eprintln!("SKIPPED: there is no kubernetes-validate; `cargo xtask test` installs it");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for values in values_files() {
+        let file = folder.path().join(&values);
+        fs::write(&file, helm.template(&values, &[])).unwrap();
+        for version in VERSIONS {
+            let mut validate = KUBERNETES_VALIDATE.command().unwrap();
+            validate.args(["--strict", "--quiet", "--kubernetes-version", version]);
+            let output = validate.arg(&file).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            // The Gateway API is no part of Kubernetes.
+            let said: Vec<&str> = said.lines().filter(|line| !line.contains("kind HTTPRoute")).collect();
+            assert!(
+                output.status.success() && said.is_empty(),
+                "{values}, {version}: {said:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_of_the_charts_own_fit_together() {
+    let Some(helm) = Program::find() else { return };
+    let secret = helm.template("trial.yaml", &["--show-only", "templates/keys.yaml"]);
+    let pem = |name: &str| {
+        let line = secret.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap();
+        String::from_utf8(STANDARD.decode(line.trim_start_matches(": ")).unwrap()).unwrap()
+    };
+    let private = SigningKey::from_pkcs8_pem(&pem("private.pem")).unwrap();
+    let public = private.verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
+    assert_eq!(pem("public.pem"), public);
+}

@@ -1,0 +1,84 @@
+//! Values that the chart takes, and those that it refuses.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::folder;
+use super::helm::{Program, values_files};
+use crate::cargo::workspace_root;
+use crate::config_docs::{SAMPLE, keys};
+
+/// Settings that the chart itself makes.
+const MADE: [&str; 10] = [
+    "admin.token",
+    "auth.private_key",
+    "auth.public_keys",
+    "data_dir",
+    "events.redis_url",
+    "follow_graph.url",
+    "http.addr",
+    "internal.addr",
+    "postgres.url",
+    "redis.url",
+];
+
+#[test]
+fn every_values_file_passes_the_linter() {
+    let Some(helm) = Program::find() else { return };
+    for values in values_files() {
+        let file = folder().join("ci").join(&values);
+        let output = helm.output(&["lint", "--strict"], &["--values", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{values}: {said}");
+    }
+}
+
+/// What Helm says to arguments that it must refuse.
+fn refusal(helm: &Program, arguments: &[&str]) -> String {
+    let output = helm.output(&["template", "rookery"], arguments);
+    assert!(!output.status.success(), "{arguments:?} is taken");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn typos_are_refused() {
+    let Some(helm) = Program::find() else { return };
+    let trial = "postgresql.trial.enabled=true,valkey.trial.enabled=true";
+    for typo in [
+        "replicas=3",
+        "services.tweet-ingst.replicas=3",
+        "services.fan-out.replica=3",
+        "config.timeline.strategy=pul",
+        "config.timeline.pull_treshold=5",
+        "networkPolicy.publicFrom[0].podSelektor.a=b",
+    ] {
+        let said = refusal(&helm, &["--set", trial, "--set", typo]);
+        assert!(said.contains("schema"), "{typo}: {said}");
+    }
+}
+
+#[test]
+fn a_store_that_is_not_named_is_asked_for() {
+    let Some(helm) = Program::find() else { return };
+    let said = refusal(&helm, &["--set", "postgresql.trial.enabled=true"]);
+    assert!(said.contains("set valkey.url.secretName"), "{said}");
+}
+
+#[test]
+fn the_schema_knows_every_setting_of_the_services() {
+    let schema = fs::read_to_string(folder().join("values.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let properties = |value: &serde_json::Value| value["properties"].as_object().unwrap().clone();
+    let known: BTreeSet<String> = properties(&schema["properties"]["config"])
+        .iter()
+        .flat_map(|(section, value)| {
+            properties(value)
+                .into_iter()
+                .map(move |(key, _)| format!("{section}.{key}"))
+        })
+        .collect();
+    let sample = fs::read_to_string(workspace_root().join(SAMPLE)).unwrap();
+    let settings = keys(&sample).into_iter().map(|key| key.path);
+    let expected: BTreeSet<String> = settings.filter(|path| !MADE.contains(&path.as_str())).collect();
+    assert_eq!(known, expected);
+}
