@@ -11,6 +11,7 @@ mod compose;
 mod config_docs;
 mod doc_check;
 mod doc_table;
+mod e2e_k8s;
 mod haproxy;
 mod interrupts;
 #[cfg(test)]
@@ -55,6 +56,8 @@ enum Command {
     ChartDocs,
     /// Write the load balancer's files for compose.yaml anew, in docker/haproxy.
     ComposeConfig,
+    /// Install the chart on the cluster that KUBECONFIG names, and see that it loses no tweet whatever is done to it.
+    E2eK8s(e2e_k8s::E2eArguments),
     /// Plant known faults, one at a time, and see whether the comparison with the oracle finds each.
     Mutants(mutants::MutantsArguments),
     /// Run a benchmark, optimised; without a name, list them.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::ConfigDocs => config_docs::run(),
         Command::ChartDocs => chart::docs::run(),
         Command::ComposeConfig => compose::run(),
+        Command::E2eK8s(arguments) => e2e_k8s::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

@@ -25,6 +25,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
+pub(crate) use describe::SERVICES;
+
 use folder::Folder;
 use options::UpArguments;
 

@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use curl::Curl;
 pub(crate) use haproxy::HaProxy;
-pub(crate) use helm::Helm;
+pub(crate) use helm::{Helm, Kubectl};
 pub(crate) use postgres::Postgres;
 pub(crate) use python::{CHECKOV, HADOLINT, KUBERNETES_VALIDATE};
 pub(crate) use redis::Redis;

