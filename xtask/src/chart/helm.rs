@@ -1,10 +1,11 @@
 //! Calls of Helm, for tests.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::folder;
+use crate::cargo::workspace_root;
 use crate::tools::{Helm, Tool};
 
 /// Helm, if it is there.
@@ -27,10 +28,9 @@ impl Program {
         helm.output().unwrap()
     }
 
-    /// The manifests of a values file under `ci`.
-    pub(super) fn template(&self, values: &str, arguments: &[&str]) -> String {
-        let file = folder().join("ci").join(values);
-        let values = ["--namespace", "rookery", "--values", file.to_str().unwrap()];
+    /// The manifests of a values file.
+    pub(super) fn template(&self, values: &Path, arguments: &[&str]) -> String {
+        let values = ["--namespace", "rookery", "--values", values.to_str().unwrap()];
         let output = self.output(&["template", "rookery"], &[&values, arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
@@ -38,12 +38,16 @@ impl Program {
     }
 }
 
-/// The values files that the chart is checked with, by name.
-pub(super) fn values_files() -> Vec<String> {
-    let files = fs::read_dir(folder().join("ci")).unwrap();
-    let mut names: Vec<String> = files
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+/// A values file under `ci`.
+pub(super) fn ci(name: &str) -> PathBuf {
+    folder().join("ci").join(name)
+}
+
+/// The values files that the chart is checked with: its own, and the example of a production.
+pub(super) fn values_files() -> Vec<PathBuf> {
+    let files = fs::read_dir(ci("")).unwrap();
+    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    paths.push(workspace_root().join("k8s/values-production.yaml"));
+    paths
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::helm::Program;
+use super::helm::{Program, ci};
 use crate::tools::CHECKOV;
 
 /// What the linter asks for and the chart leaves undone.
@@ -33,7 +33,7 @@ fn check(values: &str, exceptions: &[(&str, &str)]) {
     };
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     // The pod of `helm test` serves nothing that a probe could ask.
-    fs::write(&file, helm.template(values, &["--skip-tests"])).unwrap();
+    fs::write(&file, helm.template(&ci(values), &["--skip-tests"])).unwrap();
     let skipped: Vec<&str> = exceptions.iter().map(|(check, _)| *check).collect();
     checkov.args(["--framework", "kubernetes", "--compact", "--quiet"]);
     checkov.args(["--skip-check", &skipped.join(","), "--file"]);
