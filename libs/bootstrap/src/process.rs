@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use http_kit::{AdminToken, Limits, RateLimits, Readiness, ServerOptions};
+use http_kit::{AdminToken, Limits, RateLimits, Readiness, RequestMetrics, ServerOptions};
 use runtime::{Settings, Tasks};
+use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::Listeners;
+use crate::listeners::Bound;
 
 // How long the parts of an end may take, one after the other. Together 25 s, and `http.drain_delay_ms` before them: platforms
 // kill after 30 s, unless they are told otherwise. A request takes no longer than `http.request_timeout_ms`; what work takes to
@@ -43,6 +45,8 @@ pub struct Wiring {
     pub public: Option<Routes>,
     /// What operators and other services see, beside health.
     pub internal: Routes,
+    /// What is counted, beside requests.
+    pub metrics: Metrics,
 }
 
 /// Parts of the process did not end in time. What they had acknowledged is durable all the same.
@@ -55,6 +59,7 @@ pub struct Process {
     public_addr: Option<SocketAddr>,
     internal_addr: SocketAddr,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
     /// Cancelled when a part ends without which the rest is of no use.
     ended: CancellationToken,
     drain_delay: Duration,
@@ -67,11 +72,19 @@ pub struct Process {
 impl Process {
     /// Serves. It is ready when [`Process::set_ready`] says so.
     pub fn start(settings: &Settings, listeners: Listeners, wiring: Wiring) -> Self {
+        let Wiring {
+            public,
+            internal,
+            mut metrics,
+        } = wiring;
+        let requests = RequestMetrics::default();
+        requests.register(&mut metrics);
         let tasks = || Tasks::new(&CancellationToken::new());
         let process = Self {
             public_addr: listeners.public_addr(),
             internal_addr: listeners.internal_addr(),
             readiness: Arc::new(Readiness::new()),
+            metrics: Arc::new(metrics),
             ended: CancellationToken::new(),
             drain_delay: Duration::from_millis(settings.http.drain_delay_ms),
             requests: tasks(),
@@ -79,7 +92,15 @@ impl Process {
             background: tasks(),
             internal: tasks(),
         };
-        process.serve(settings, listeners, wiring);
+        let options = ServerOptions {
+            metrics: requests,
+            ..server_options(settings)
+        };
+        let admin = AdminToken(settings.admin.token.clone());
+        process.serve_internal(listeners.internal, internal, admin, options.clone());
+        if let (Some(bound), Some(routes)) = (listeners.public, public) {
+            process.serve_public(bound, routes, options);
+        }
         process
     }
 
@@ -96,6 +117,11 @@ impl Process {
     /// Requests may be sent here from now on.
     pub fn set_ready(&self) {
         self.readiness.set_ready();
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Whether requests may be sent here.
@@ -157,29 +183,29 @@ impl Process {
         }
     }
 
-    fn serve(&self, settings: &Settings, listeners: Listeners, wiring: Wiring) {
-        let options = server_options(settings);
-        let internal_options = ServerOptions {
+    fn serve_public(&self, bound: Bound, routes: Routes, options: ServerOptions) {
+        let routes = move |config: &mut web::ServiceConfig| routes(config);
+        self.spawn(Stage::Requests, "public server", |shutdown| {
+            let serving = http_kit::serve(bound.listener, options, routes, shutdown);
+            log_failure("public", serving)
+        });
+    }
+
+    fn serve_internal(&self, bound: Bound, routes: Routes, admin: AdminToken, options: ServerOptions) {
+        let options = ServerOptions {
             workers: 1,
             limits: None,
-            ..options.clone()
+            ..options
         };
-        let health = http_kit::internal_routes(Arc::clone(&self.readiness));
-        let admin = web::Data::new(AdminToken(settings.admin.token.clone()));
-        let internal_routes = move |config: &mut web::ServiceConfig| {
+        let health = http_kit::internal_routes(Arc::clone(&self.readiness), Arc::clone(&self.metrics));
+        let admin = web::Data::new(admin);
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(admin.clone());
             health(config);
-            (wiring.internal)(config);
+            routes(config);
         };
-        if let (Some(bound), Some(routes)) = (listeners.public, wiring.public) {
-            let routes = move |config: &mut web::ServiceConfig| routes(config);
-            self.spawn(Stage::Requests, "public server", |shutdown| {
-                let serving = http_kit::serve(bound.listener, options, routes, shutdown);
-                log_failure("public", serving)
-            });
-        }
         self.internal.spawn("internal server", |shutdown| {
-            let serving = http_kit::serve(listeners.internal.listener, internal_options, internal_routes, shutdown);
+            let serving = http_kit::serve(bound.listener, options, routes, shutdown);
             vital(log_failure("internal", serving), &self.ended)
         });
     }

@@ -30,7 +30,7 @@ impl Waiting {
             shutdown_timeout: END_WITHIN,
             ..ServerOptions::default()
         };
-        let routes = http_kit::internal_routes(Arc::clone(&readiness));
+        let routes = http_kit::internal_routes(Arc::clone(&readiness), Arc::default());
         let shutdown = CancellationToken::new();
         let serving = http_kit::serve(listeners.internal_clone()?, options, routes, shutdown.clone());
         Ok(Self {

@@ -7,11 +7,13 @@ use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, web};
 
+use crate::request_metrics::MatchedRoute;
 use crate::{Problem, problems};
 
 /// A resource: a path and the methods that apply to it. Any other method is 405 with `Allow`; `HEAD` goes with `GET`.
 /// It takes no query parameters unless [`Endpoint::with_query`] says so.
 pub struct Endpoint {
+    path: &'static str,
     resource: Resource,
     methods: Vec<Method>,
     takes_query: bool,
@@ -19,9 +21,10 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The resource at this path, in actix's notation.
-    pub fn new(path: &str) -> Self {
+    pub fn new(path: &'static str) -> Self {
         Self {
-            resource: web::resource(path.to_owned()),
+            path,
+            resource: web::resource(path),
             methods: Vec::new(),
             takes_query: false,
         }
@@ -101,14 +104,12 @@ impl HttpServiceFactory for Endpoint {
             std::future::ready(refusal)
         };
         let resource = self.resource.default_service(web::to(refuse));
-        if self.takes_query {
-            return resource.register(config);
-        }
-        let methods = self.methods;
+        let (path, methods, takes_query) = (self.path, self.methods, self.takes_query);
         resource
             .wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
-                let applies = methods.contains(request.method());
-                refuse_query(applies, request, next)
+                MatchedRoute::set(&request, path);
+                let takes_any = takes_query || !methods.contains(request.method());
+                refuse_query(takes_any, request, next)
             }))
             .register(config);
     }
@@ -116,11 +117,11 @@ impl HttpServiceFactory for Endpoint {
 
 /// A method that does not apply here is refused as such.
 async fn refuse_query(
-    applies: bool,
+    takes_any: bool,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if applies && !request.query_string().is_empty() {
+    if !takes_any && !request.query_string().is_empty() {
         let detail = "There are no query parameters here. Send none.";
         return Ok(request.error_response(Problem::new(&problems::INVALID_QUERY, detail)));
     }

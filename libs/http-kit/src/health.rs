@@ -10,6 +10,7 @@ use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use telemetry::Metrics;
 
 use crate::{Endpoint, Problem, problems};
 
@@ -81,14 +82,15 @@ impl Readiness {
 }
 
 /// `/healthz`, `/readyz` and `/metrics`. Who probes or scrapes may add parameters.
-pub fn internal_routes(readiness: Arc<Readiness>) -> impl Fn(&mut web::ServiceConfig) + Clone {
-    let readiness = web::Data::from(readiness);
+pub fn internal_routes(readiness: Arc<Readiness>, metrics: Arc<Metrics>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let (readiness, metrics) = (web::Data::from(readiness), web::Data::from(metrics));
     move |config| {
         config
             .app_data(readiness.clone())
+            .app_data(metrics.clone())
             .service(Endpoint::new("/healthz").with_query().get(healthz))
             .service(Endpoint::new("/readyz").with_query().get(readyz))
-            .service(Endpoint::new("/metrics").with_query().get(metrics));
+            .service(Endpoint::new("/metrics").with_query().get(get_metrics));
     }
 }
 
@@ -105,10 +107,9 @@ async fn readyz(readiness: web::Data<Readiness>) -> Result<HttpResponse, Problem
         .body("ready\n"))
 }
 
-async fn metrics() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body("")
+async fn get_metrics(metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
+    let text = metrics.render().map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().content_type(telemetry::CONTENT_TYPE).body(text))
 }
 
 /// The operators' token. Without one their paths are open, which is allowed on loopback alone.

@@ -10,7 +10,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::shell::shell;
-use crate::{Limits, Problem, RequestTimeout, problems};
+use crate::{Limits, Problem, RequestMetrics, RequestTimeout, problems};
 
 /// Longer than load balancers keep theirs, so that they close first and never send into a closing connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -31,6 +31,8 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// Limits by account and address; none when absent.
     pub limits: Option<Arc<Limits>>,
+    /// Where requests are counted.
+    pub metrics: RequestMetrics,
 }
 
 impl Default for ServerOptions {
@@ -41,6 +43,7 @@ impl Default for ServerOptions {
             shutdown_timeout: Duration::from_secs(10),
             max_connections: 25_000,
             limits: None,
+            metrics: RequestMetrics::default(),
         }
     }
 }
@@ -58,8 +61,9 @@ where
 {
     let timeout = RequestTimeout(options.request_timeout);
     let limits = options.limits.map(web::Data::from);
+    let metrics = web::Data::new(options.metrics);
     let app = move || {
-        let mut app = App::new().app_data(web::Data::new(timeout));
+        let mut app = App::new().app_data(web::Data::new(timeout)).app_data(metrics.clone());
         if let Some(limits) = &limits {
             app = app.app_data(limits.clone());
         }

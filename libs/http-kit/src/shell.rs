@@ -8,13 +8,13 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::HeaderValue;
-use actix_web::http::{Method, Uri};
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 use futures::FutureExt;
 
 use crate::request_id::{X_REQUEST_ID, request_id};
-use crate::{Limits, Problem, RequestTimeout, problems};
+use crate::{Limits, Problem, RequestMetrics, RequestTimeout, problems};
 
 /// What a handler gets beyond its deadline, so that its own, more precise answer wins.
 const GRACE: Duration = Duration::from_millis(500);
@@ -59,6 +59,28 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let label = Label::of(&request);
+    let in_progress = request
+        .app_data::<web::Data<RequestMetrics>>()
+        .map(|metrics| metrics.begin(&request));
+    let answer = answer(&label, request, next).await;
+    if let Some(in_progress) = in_progress {
+        in_progress.end(status(&answer));
+    }
+    answer
+}
+
+fn status<B>(answer: &Result<ServiceResponse<B>, Error>) -> StatusCode {
+    match answer {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    }
+}
+
+async fn answer<B: MessageBody + 'static>(
+    label: &Label,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
     let bound = request
         .app_data::<web::Data<RequestTimeout>>()
         .map_or_else(RequestTimeout::default, |timeout| *timeout.get_ref())
@@ -67,15 +89,15 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
     if let Some(limits) = request.app_data::<web::Data<Limits>>()
         && let Err(refused) = limits.check_sign_in(request.request())
     {
-        return Err(refuse(&label, refused));
+        return Err(refuse(label, refused));
     }
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(bound, answer).await {
-        Ok(Ok(Ok(response))) => Ok(finish(&label, response)),
+        Ok(Ok(Ok(response))) => Ok(finish(label, response)),
         Ok(Ok(Err(error))) => Err(error),
         // The panic hook has logged where it happened.
-        Ok(Err(_panic)) => Err(refuse(&label, Problem::internal("a handler panicked"))),
-        Err(_elapsed) => Err(refuse(&label, Problem::timeout())),
+        Ok(Err(_panic)) => Err(refuse(label, Problem::internal("a handler panicked"))),
+        Err(_elapsed) => Err(refuse(label, Problem::timeout())),
     }
 }
 

@@ -81,7 +81,7 @@ async fn deliveries_of_unknown_modes_block_no_others() {
     let known = deliveries.get(&[1, 2].map(TweetId::new), deadline()).await.unwrap();
     assert_eq!(known, [Some(record), None]);
     assert_eq!(
-        deliveries.lease(LEASE, deadline()).await.unwrap(),
+        deliveries.lease(LEASE, 10, deadline()).await.unwrap(),
         None,
         "its chunks are left"
     );

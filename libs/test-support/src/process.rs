@@ -74,6 +74,11 @@ impl RookeryProcess {
         self.options.dir.join("data")
     }
 
+    /// Where operators reach it.
+    pub fn internal_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.internal_port)
+    }
+
     /// Where its public API is.
     pub fn public_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.public_port)

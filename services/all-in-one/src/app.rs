@@ -8,6 +8,7 @@ use bootstrap::{CLOSE_STORES, Listeners, Overdue, Process, Stage, Started, Wirin
 use model::{Clock, SystemClock};
 use runtime::Settings;
 use storage::{Deadline, EventLog, FollowGraph, GraphStore, StoreError, TimelineStats, TimelineStore};
+use telemetry::Metrics;
 
 use crate::banner::Banner;
 use crate::control;
@@ -77,6 +78,7 @@ pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningA
     let wiring = Wiring {
         public: Some(services.public_routes()),
         internal: services.internal_routes(),
+        metrics: services.metrics(),
     };
     let app = RunningApp {
         public_addr,
@@ -96,6 +98,11 @@ impl RunningApp {
     /// What to print for whoever started it.
     pub fn banner(&self) -> &str {
         &self.banner
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        self.process.metrics()
     }
 
     /// What the home timelines take.

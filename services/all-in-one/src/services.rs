@@ -11,6 +11,7 @@ use http_kit::Authenticator;
 use model::{Clock, InvalidRules, RulesInForce, Thresholds};
 use runtime::Settings;
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
+use telemetry::Metrics;
 use timeline_read::{TimelineRead, TimelineReadSettings};
 use tokio_util::sync::CancellationToken;
 use tweet_ingest::TweetIngest;
@@ -129,6 +130,15 @@ impl Services {
             follow_graph(config);
             fan_out(config);
         })
+    }
+
+    /// What they count.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::new("rookery", env!("CARGO_PKG_VERSION"));
+        self.tweet_ingest.register(&mut metrics);
+        self.fan_out.register(&mut metrics);
+        self.timeline_read.register(&mut metrics);
+        metrics
     }
 
     /// Starts fan-out, and what goes on behind requests.

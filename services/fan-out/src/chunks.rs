@@ -119,7 +119,8 @@ impl FanOut {
         let tweets: Vec<TweetId> = oldest.iter().map(|(tweet, _)| *tweet).collect();
         let records = self.ports.deliveries.get(&tweets, self.deadline()).await?;
         let finished = oldest.into_iter().zip(records).filter_map(|(waiting, record)| {
-            record?.finished_at_ms?;
+            let record = record.filter(|record| record.finished_at_ms.is_some())?;
+            self.metrics.finished(&record);
             Some(waiting)
         });
         let finished: BTreeSet<(TweetId, Receipt)> = finished.collect();
@@ -149,6 +150,7 @@ impl FanOut {
             done = do_chunk(self, chunk) => done,
             never = self.hold(chunk) => never,
         };
+        self.metrics.chunk(done.is_ok());
         if let Err(error) = &done {
             let (number, counts) = (chunk.plan.number, !error.is_transient());
             let deliveries = &self.ports.deliveries;
@@ -238,6 +240,7 @@ async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk) -> Result<(), Stor
         .deliveries
         .finish(vec![result], fan_out.deadline())
         .await?;
+    fan_out.metrics.deliveries(result.written, result.skipped);
     if !finished.is_empty() {
         fan_out.chunks.finished.notify_one();
     }

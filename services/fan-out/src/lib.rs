@@ -15,6 +15,7 @@
 mod batch;
 mod chunks;
 mod http;
+mod metrics;
 mod service;
 mod settings;
 mod worker;

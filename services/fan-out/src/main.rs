@@ -12,6 +12,7 @@ use clap::Parser;
 use fan_out::{FanOut, FanOutSettings, Ports, internal_routes};
 use mimalloc::MiMalloc;
 use runtime::Settings;
+use telemetry::Metrics;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -62,9 +63,12 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         tweets: tweets.clone(),
     };
     let fan_out = FanOut::new(ports, FanOutSettings::default(), backends.clock());
+    let mut metrics = Metrics::new("fan-out", env!("CARGO_PKG_VERSION"));
+    fan_out.register(&mut metrics);
     let wiring = Wiring {
         public: None,
         internal: Arc::new(internal_routes(Arc::clone(&fan_out))),
+        metrics,
     };
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);
     let process = running.process();

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use model::{Clock, DeliveryRecord, TweetId};
 use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, StoreError, TimelineStore, TweetStore};
+use telemetry::Metrics;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::FanOutSettings;
 use crate::chunks::{self, Chunks};
+use crate::metrics::FanOutMetrics;
 use crate::worker;
 
 /// How long what is under way may take to end. Every step may be done again, by somebody else. With [`HAND_OVER_WITHIN`]
@@ -38,6 +40,7 @@ pub struct FanOut {
     pub(crate) settings: FanOutSettings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chunks: Chunks,
+    pub(crate) metrics: FanOutMetrics,
 }
 
 /// What is known of a tweet's delivery.
@@ -56,7 +59,13 @@ impl FanOut {
             settings,
             clock,
             chunks: Chunks::default(),
+            metrics: FanOutMetrics::default(),
         })
+    }
+
+    /// Adds what it counts to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        self.metrics.register(metrics);
     }
 
     /// Delivers until `shutdown`; then finishes and acknowledges the batch and the chunks that are under way, as far as there

@@ -31,6 +31,7 @@ pub(crate) async fn run(fan_out: &Arc<FanOut>, shutdown: &CancellationToken) {
         };
         match received {
             Ok(received) => {
+                fan_out.metrics.received(received.len());
                 if !received.is_empty() && !until_done(fan_out, &received, &mut pause, shutdown).await {
                     return;
                 }
@@ -153,7 +154,7 @@ async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>) -> Result<(), Sto
         .into_iter()
         .map(|pending| record(pending, 0, 0, now_ms))
         .collect();
-    fan_out.ports.deliveries.record(records, fan_out.deadline()).await
+    keep(fan_out, records).await
 }
 
 /// Looks at the rules once more, after tweets have been recorded as left to readers, by whomever: those that are to be pushed
@@ -262,7 +263,18 @@ async fn write(fan_out: &FanOut, mut batch: Batch) -> Result<(), StoreError> {
     let grouped = batch.group();
     let exists = fan_out.ports.timelines.push(&grouped, fan_out.deadline()).await?;
     let records = batch.records(&grouped, &exists, fan_out.clock.unix_ms());
-    fan_out.ports.deliveries.record(records, fan_out.deadline()).await
+    keep(fan_out, records).await
+}
+
+/// Records deliveries that are done.
+async fn keep(fan_out: &FanOut, records: Vec<DeliveryRecord>) -> Result<(), StoreError> {
+    fan_out
+        .ports
+        .deliveries
+        .record(records.clone(), fan_out.deadline())
+        .await?;
+    fan_out.metrics.delivered(&records);
+    Ok(())
 }
 
 /// Drops records that have been kept long enough, until `shutdown`.

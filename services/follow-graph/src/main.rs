@@ -15,6 +15,7 @@ use clap::Parser;
 use follow_graph::{FollowGraphService, FollowGraphSettings, Ports, internal_routes, openapi, routes};
 use mimalloc::MiMalloc;
 use runtime::Settings;
+use telemetry::Metrics;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -75,9 +76,11 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         config.app_data(authenticator.clone());
         served(config);
     };
+    let metrics = Metrics::new("follow-graph", env!("CARGO_PKG_VERSION"));
     let wiring = Wiring {
         public: Some(Arc::new(public)),
         internal: Arc::new(internal_routes(Arc::clone(&service))),
+        metrics,
     };
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);
     let process = running.process();

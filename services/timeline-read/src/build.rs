@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::ReadMetrics;
 use crate::service::Ports;
 use crate::settings::TimelineReadSettings;
 
@@ -27,6 +28,7 @@ pub(crate) enum Job {
 pub(crate) struct Builder {
     ports: Ports,
     settings: TimelineReadSettings,
+    metrics: ReadMetrics,
     queue: mpsc::Sender<(UserId, Job)>,
     jobs: Mutex<Option<mpsc::Receiver<(UserId, Job)>>>,
     /// Readers whose timeline is queued or being worked on.
@@ -34,11 +36,12 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(ports: Ports, settings: TimelineReadSettings) -> Self {
+    pub(crate) fn new(ports: Ports, settings: TimelineReadSettings, metrics: ReadMetrics) -> Self {
         let (queue, jobs) = mpsc::channel(settings.build_queue);
         Self {
             ports,
             settings,
+            metrics,
             queue,
             jobs: Mutex::new(Some(jobs)),
             claimed: Arc::default(),
@@ -48,7 +51,10 @@ impl Builder {
     /// Asks for a job, unless one for this reader is under way. When the queue is full the request is dropped: the
     /// reader's next read asks again.
     pub(crate) fn request(&self, reader: UserId, job: Job) {
-        let Ok(place) = self.queue.try_reserve() else { return };
+        let Ok(place) = self.queue.try_reserve() else {
+            self.metrics.built(job, "dropped");
+            return;
+        };
         if self.claimed.lock().insert(reader) {
             place.send((reader, job));
         }
@@ -88,9 +94,11 @@ impl Builder {
                 claimed: Arc::clone(&self.claimed),
                 reader,
             };
-            let worker = Arc::clone(&worker);
+            let (worker, metrics) = (Arc::clone(&worker), self.metrics.clone());
             running.spawn(async move {
-                if let Err(error) = worker.work(reader, job).await {
+                let done = worker.work(reader, job).await;
+                metrics.built(job, if done.is_ok() { "done" } else { "failed" });
+                if let Err(error) = done {
                     tracing::warn!(%reader, %error, "a timeline was not built; the next read tries again");
                 }
                 drop((claim, place));

@@ -57,6 +57,7 @@ impl TimelineRead {
             let below = request.cursor.as_ref().map_or(TweetId::MAX, |cursor| cursor.below);
             let (basis, lookup) = self.basis(request.reader, below, request.limit + 1, deadline).await?;
             self.ask_for_what_is_missing(&basis, &lookup);
+            let stored = lookup.label();
             let mut scan = Scan::new(self, &basis, &request, deadline);
             scan.down(lookup).await?;
             let page = match &request.cursor {
@@ -64,6 +65,7 @@ impl TimelineRead {
                 None => scan.first_page().await?,
             };
             if basis.is_believable() {
+                self.metrics.home_page(stored, page.complete);
                 return Ok(page);
             }
         }
@@ -168,6 +170,7 @@ impl<'a> Scan<'a> {
             tweets: &*self.service.ports.tweets,
             view: &self.basis.view,
             rules: &self.basis.rules,
+            metrics: &self.service.metrics,
             deadline: self.deadline,
         }
     }

@@ -6,15 +6,18 @@ use http_kit::tweet_json::render_tweet;
 use model::{Tweet, TweetId};
 use storage::{Deadline, RenderedTweet, StoreError, TweetCache, TweetStore};
 
+use crate::metrics::ReadMetrics;
+
 /// Looks tweets up: in the cache, else in the store.
 pub(crate) struct Hydrator {
     cache: Arc<dyn TweetCache>,
     tweets: Arc<dyn TweetStore>,
+    metrics: ReadMetrics,
 }
 
 impl Hydrator {
-    pub(crate) fn new(cache: Arc<dyn TweetCache>, tweets: Arc<dyn TweetStore>) -> Self {
-        Self { cache, tweets }
+    pub(crate) fn new(cache: Arc<dyn TweetCache>, tweets: Arc<dyn TweetStore>, metrics: ReadMetrics) -> Self {
+        Self { cache, tweets, metrics }
     }
 
     /// The tweets that exist, in the order asked for. What is deleted is left out.
@@ -25,6 +28,7 @@ impl Hydrator {
     ) -> Result<Vec<Arc<RenderedTweet>>, StoreError> {
         let mut cached = self.cache.get(ids, deadline).await?;
         let missing: Vec<usize> = (0..ids.len()).filter(|at| cached.tweets[*at].is_none()).collect();
+        self.metrics.looked_up(ids.len() - missing.len(), missing.len());
         if !missing.is_empty() {
             let missing_ids: Vec<TweetId> = missing.iter().map(|at| ids[*at]).collect();
             let found = self.tweets.get(&missing_ids, deadline).await?;

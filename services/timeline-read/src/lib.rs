@@ -16,6 +16,7 @@ mod home;
 mod http;
 mod hydrate;
 mod mark;
+mod metrics;
 mod service;
 mod settings;
 mod sources;

@@ -8,6 +8,7 @@ use backends::{Backends, Running, listen, program};
 use bootstrap::{Failure, Stage, Wiring};
 use mimalloc::MiMalloc;
 use runtime::Settings;
+use telemetry::Metrics;
 use timeline_read::{Ports, TimelineRead, TimelineReadSettings, routes};
 
 #[global_allocator]
@@ -43,9 +44,12 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         config.app_data(authenticator.clone());
         served(config);
     };
+    let mut metrics = Metrics::new("timeline-read", env!("CARGO_PKG_VERSION"));
+    service.register(&mut metrics);
     let wiring = Wiring {
         public: Some(Arc::new(public)),
         internal: Arc::new(|_| {}),
+        metrics,
     };
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);
     let process = running.process();

@@ -8,11 +8,13 @@ use model::{DeliveryRules, ReaderView, TweetId, UserId};
 use storage::{
     ActorVersions, AsideTweet, Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore,
 };
+use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::TimelineReadSettings;
 use crate::build::Builder;
 use crate::hydrate::Hydrator;
+use crate::metrics::ReadMetrics;
 use crate::sources::{Lookup, look_up};
 
 /// What timeline-read works with.
@@ -48,18 +50,26 @@ pub struct TimelineRead {
     pub(crate) ports: Ports,
     pub(crate) hydrator: Hydrator,
     pub(crate) builder: Builder,
+    pub(crate) metrics: ReadMetrics,
 }
 
 impl TimelineRead {
     /// Wires the service; [`TimelineRead::run`] starts what goes on behind requests.
     pub fn new(ports: Ports, settings: TimelineReadSettings) -> Arc<Self> {
-        let hydrator = Hydrator::new(Arc::clone(&ports.cache), Arc::clone(&ports.tweets));
-        let builder = Builder::new(ports.clone(), settings);
+        let metrics = ReadMetrics::default();
+        let hydrator = Hydrator::new(Arc::clone(&ports.cache), Arc::clone(&ports.tweets), metrics.clone());
+        let builder = Builder::new(ports.clone(), settings, metrics.clone());
         Arc::new(Self {
             ports,
             hydrator,
             builder,
+            metrics,
         })
+    }
+
+    /// Adds what it counts to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        self.metrics.register(metrics);
     }
 
     /// Builds timelines until `shutdown`; then finishes the builds that are under way.

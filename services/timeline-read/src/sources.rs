@@ -12,6 +12,8 @@
 use model::{ActorVersion, AuthorRange, Coverage, DeliveryRules, IdRange, ReaderView, TweetId, UserId};
 use storage::{Deadline, StoreError, TimelineSlice, TimelineStore, TweetStore};
 
+use crate::metrics::ReadMetrics;
+
 /// Ids of a home timeline, before filters.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Candidates {
@@ -58,6 +60,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) tweets: &'a dyn TweetStore,
     pub(crate) view: &'a ReaderView,
     pub(crate) rules: &'a DeliveryRules,
+    pub(crate) metrics: &'a ReadMetrics,
     pub(crate) deadline: Deadline,
 }
 
@@ -87,6 +90,7 @@ impl Sources<'_> {
     }
 
     async fn pull(&self, sources: &[AuthorRange], below: TweetId, want: usize) -> Result<Candidates, StoreError> {
+        self.metrics.pulled(sources.len());
         let page = self.tweets.page(sources, below, want, self.deadline).await?;
         let ids = page.entries.iter().map(|entry| entry.id).collect();
         Ok(Candidates {

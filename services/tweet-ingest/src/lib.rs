@@ -8,6 +8,7 @@
 //! which accounts are deleted).
 
 mod http;
+mod metrics;
 mod service;
 mod text;
 

@@ -11,6 +11,7 @@ use mimalloc::MiMalloc;
 use runtime::Settings;
 use storage::Deadline;
 use storage_postgres::PostgresTweets;
+use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 use tweet_ingest::{Ports, TweetIngest, routes};
 
@@ -33,19 +34,23 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     let tweets = backends.accepting_tweets().await?;
     let log = backends.event_log(Arc::clone(&tweets)).await?;
     let authenticator = backends.authenticator(graph.clone())?;
-    let service = routes(TweetIngest::new(Ports {
+    let service = TweetIngest::new(Ports {
         tweets: tweets.clone(),
         log: log.clone(),
         cache: backends.tweet_cache(),
         graph,
-    }));
+    });
+    let mut metrics = Metrics::new("tweet-ingest", env!("CARGO_PKG_VERSION"));
+    service.register(&mut metrics);
+    let served = routes(service);
     let public = move |config: &mut web::ServiceConfig| {
         config.app_data(authenticator.clone());
-        service(config);
+        served(config);
     };
     let wiring = Wiring {
         public: Some(Arc::new(public)),
         internal: Arc::new(|_| {}),
+        metrics,
     };
     let pruned = Arc::clone(&tweets);
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);

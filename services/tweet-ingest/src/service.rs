@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use model::{Author, TraceContext, Tweet, TweetId, UserId};
+use model::{Author, Event, TraceContext, Tweet, TweetId, UserId};
 use storage::{
     Deadline, DeleteTweet, DeleteTweetError, EventLog, FollowGraph, IdempotencyConflict, IdempotencyKey,
     InsertTweetError, Inserted, NewTweet, StoreError, TweetCache, TweetStore,
 };
 
+use telemetry::Metrics;
+
 use crate::TweetText;
+use crate::metrics::IngestMetrics;
 
 /// What tweet-ingest works with.
 #[derive(Clone)]
@@ -59,12 +62,21 @@ pub(crate) struct Post {
 /// Accepts, shows and deletes tweets.
 pub struct TweetIngest {
     ports: Ports,
+    metrics: IngestMetrics,
 }
 
 impl TweetIngest {
     /// Wires the service.
     pub fn new(ports: Ports) -> Arc<Self> {
-        Arc::new(Self { ports })
+        Arc::new(Self {
+            ports,
+            metrics: IngestMetrics::default(),
+        })
+    }
+
+    /// Adds what it counts to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        self.metrics.register(metrics);
     }
 
     /// Accepts a tweet, durably, and announces it.
@@ -77,12 +89,20 @@ impl TweetIngest {
         }
         let inserted = self.ports.tweets.insert(new_tweet(post), deadline).await?;
         if let Inserted::Accepted(tweet, event) = &inserted {
-            // The tweet is durable: an announcement that fails is made up for from the outbox.
-            if let Err(error) = self.ports.log.publish(std::slice::from_ref(event)).await {
-                tracing::warn!(tweet = %tweet.id, %error, "an event stays in the outbox");
-            }
+            self.metrics.accepted.inc();
+            self.publish(tweet.id, event).await;
+        } else {
+            self.metrics.repeated.inc();
         }
         Ok(inserted.tweet().clone())
+    }
+
+    /// What happened is durable: an announcement that fails is made up for from the outbox.
+    async fn publish(&self, tweet: TweetId, event: &Event) {
+        if let Err(error) = self.ports.log.publish(std::slice::from_ref(event)).await {
+            self.metrics.unpublished.inc();
+            tracing::warn!(%tweet, %error, "an event stays in the outbox");
+        }
     }
 
     /// The tweet that this very request was answered with before, if it was.
@@ -127,10 +147,9 @@ impl TweetIngest {
         let event = self.ports.tweets.delete(delete, deadline).await?;
         // On repeats too: the first attempt may have ended between commit and removal.
         let removed = self.ports.cache.remove(&[id], deadline).await;
-        if let Some(event) = event
-            && let Err(error) = self.ports.log.publish(&[event]).await
-        {
-            tracing::warn!(tweet = %id, %error, "an event stays in the outbox");
+        if let Some(event) = event {
+            self.metrics.deleted.inc();
+            self.publish(id, &event).await;
         }
         // Last, since no repeat would announce the deletion; it is acknowledged only when nothing shows the tweet.
         Ok(removed?)

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use http_kit::{Admin, AdminToken, Endpoint, Limits, RateLimits, Readiness, ServerOptions, Viewer, internal_routes};
+use http_kit::{
+    Admin, AdminToken, Endpoint, Limits, RateLimits, Readiness, RequestMetrics, ServerOptions, Viewer, internal_routes,
+};
 use reqwest::Method;
 use secrecy::SecretString;
+use telemetry::Metrics;
 use tokio::sync::Notify;
 
 use crate::support::{TestService, ada, problem};
@@ -118,14 +121,19 @@ async fn a_stopping_server_finishes_what_it_has_begun() {
 async fn the_internal_port() {
     let readiness = Arc::new(Readiness::new());
     let shared = readiness.clone();
+    let counted = Arc::new(Metrics::new("thing", "1.2.3"));
     let service = TestService::start(move |config| {
         config
             .app_data(web::Data::new(AdminToken(Some(SecretString::from("s3cret")))))
-            .configure(internal_routes(shared.clone()))
+            .configure(internal_routes(shared.clone(), counted.clone()))
             .service(Endpoint::new("/admin/thing").get(async |_: Admin| "done"));
     });
     assert_eq!(service.get("/healthz").await.status(), 200);
-    assert_eq!(service.get("/metrics").await.status(), 200);
+    let metrics = service.get("/metrics").await.text().await.unwrap();
+    assert!(
+        metrics.contains("rookery_build_info{service=\"thing\",version=\"1.2.3\"} 1\n"),
+        "{metrics}"
+    );
     assert_eq!(
         problem(service.get("/readyz").await).await,
         (503, "starting".to_owned())
@@ -175,4 +183,39 @@ async fn limits_count_by_account_and_by_address() {
     assert_eq!(problem(refused).await, (429, "rate-limited".to_owned()));
     let token = service.issuer.issue(&ada()).token;
     assert_eq!(service.get_as("/read", &token).await.text().await.unwrap(), "read");
+}
+
+#[actix_web::test]
+async fn requests_are_counted_by_route() {
+    let (requests, mut metrics) = (RequestMetrics::default(), Metrics::default());
+    requests.register(&mut metrics);
+    let options = ServerOptions {
+        metrics: requests,
+        request_timeout: Duration::from_millis(10),
+        ..ServerOptions::default()
+    };
+    let service = TestService::start_with(options, |config| {
+        config
+            .service(Endpoint::new("/things/{id}").get(ok))
+            .service(Endpoint::new("/hang").get(async || -> HttpResponse { std::future::pending().await }));
+    });
+    for path in ["/things/1", "/things/2", "/things/3?unknown=1", "/hang", "/nowhere"] {
+        service.get(path).await;
+    }
+    service.client.post(service.url("/things/1")).send().await.unwrap();
+    let text = metrics.render().unwrap();
+    for (method, route, status, count) in [
+        ("GET", "/things/{id}", 200, 2),
+        ("GET", "/things/{id}", 400, 1),
+        ("POST", "/things/{id}", 405, 1),
+        ("GET", "/hang", 503, 1),
+        ("GET", "other", 404, 1),
+    ] {
+        let line = format!(
+            "http_server_request_duration_seconds_count{{http_request_method=\"{method}\",http_route=\"{route}\",\
+             http_response_status_code=\"{status}\"}} {count}\n"
+        );
+        assert!(text.contains(&line), "{line}{text}");
+    }
+    assert!(text.contains("http_server_active_requests 0\n"), "{text}");
 }

@@ -5,6 +5,7 @@ mod app;
 mod cursors;
 mod edges;
 mod idempotency;
+mod metrics;
 mod openapi;
 mod operators;
 mod refusals;

@@ -1,0 +1,135 @@
+//! What is counted of deliveries.
+
+use model::{DeliveryRecord, Mode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use telemetry::{COUNTS, DELIVERY_SECONDS, Histograms, Metrics};
+
+#[derive(Debug, Clone)]
+pub(crate) struct FanOutMetrics {
+    received: Counter,
+    tweets: Family<TweetLabels, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
+    chunks: Family<ChunkLabels, Counter>,
+    followers: Histogram,
+    duration: Histograms<SizeLabels>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TweetLabels {
+    mode: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChunkLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SizeLabels {
+    followers: &'static str,
+}
+
+impl Default for FanOutMetrics {
+    fn default() -> Self {
+        Self {
+            received: Counter::default(),
+            tweets: Family::default(),
+            deliveries: Family::default(),
+            chunks: Family::default(),
+            followers: Histogram::new(COUNTS),
+            duration: Histograms::new_with_constructor(|| Histogram::new(DELIVERY_SECONDS)),
+        }
+    }
+}
+
+impl FanOutMetrics {
+    pub(crate) fn register(&self, metrics: &mut Metrics) {
+        metrics.add(
+            "rookery_events_received",
+            "Events that were taken from the log, each time that they were",
+            &self.received,
+        );
+        metrics.add(
+            "rookery_tweets_fanned_out",
+            "Tweets that are done, by `mode` (`push`, `pull`, `both`)",
+            &self.tweets,
+        );
+        metrics.add(
+            "rookery_deliveries",
+            "Followers of pushed tweets that are dealt with, by `outcome`: `written` into a timeline, or `skipped` for want \
+             of one or because they follow no longer",
+            &self.deliveries,
+        );
+        metrics.add(
+            "rookery_chunks",
+            "Chunks of huge authors' followers that were worked on, by `outcome` (`done`, `failed`: to be done again)",
+            &self.chunks,
+        );
+        metrics.add(
+            "rookery_author_followers",
+            "Followers of the authors of tweets, when they are pushed",
+            &self.followers,
+        );
+        metrics.add(
+            "rookery_delivery_seconds",
+            "Time from the acceptance of a tweet until its last follower has it, by how many `followers` there are \
+             (`below 100`, `below 10k`, `below 1M`, `more`)",
+            &self.duration,
+        );
+    }
+
+    pub(crate) fn received(&self, events: usize) {
+        self.received.inc_by(events as u64);
+    }
+
+    /// Tweets that are done, deliveries and all.
+    pub(crate) fn delivered(&self, records: &[DeliveryRecord]) {
+        for record in records {
+            self.deliveries(record.written, record.skipped);
+            self.finished(record);
+        }
+    }
+
+    /// Followers of a part of a tweet.
+    pub(crate) fn deliveries(&self, written: u64, skipped: u64) {
+        for (outcome, count) in [("written", written), ("skipped", skipped)] {
+            if count > 0 {
+                self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc_by(count);
+            }
+        }
+    }
+
+    pub(crate) fn chunk(&self, is_done: bool) {
+        let outcome = if is_done { "done" } else { "failed" };
+        self.chunks.get_or_create(&ChunkLabels { outcome }).inc();
+    }
+
+    /// A tweet, apart from its deliveries.
+    pub(crate) fn finished(&self, record: &DeliveryRecord) {
+        let mode = record.mode.as_str();
+        self.tweets.get_or_create(&TweetLabels { mode }).inc();
+        let Some(finished_at_ms) = record.finished_at_ms.filter(|_| record.mode != Mode::Pull) else {
+            return;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a follower more or less")]
+        self.followers.observe(record.expected as f64);
+        let followers = match record.expected {
+            0..100 => "below 100",
+            100..10_000 => "below 10k",
+            10_000..1_000_000 => "below 1M",
+            _ => "more",
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a delivery takes less than a million years")]
+        let seconds = finished_at_ms.saturating_sub(record.accepted_at_ms) as f64 / 1_000.0;
+        let duration = self.duration.get_or_create(&SizeLabels { followers });
+        duration.observe(seconds);
+    }
+}

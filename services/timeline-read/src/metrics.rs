@@ -1,0 +1,113 @@
+//! What reads count.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use telemetry::{COUNTS, Metrics};
+
+use crate::build::Job;
+use crate::sources::Lookup;
+
+#[derive(Debug, Clone)]
+pub(crate) struct ReadMetrics {
+    home_pages: Family<HomeLabels, Counter>,
+    pulled_authors: Histogram,
+    tweets: Family<TweetLabels, Counter>,
+    builds: Family<BuildLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HomeLabels {
+    stored: &'static str,
+    complete: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TweetLabels {
+    source: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    job: &'static str,
+    outcome: &'static str,
+}
+
+impl Default for ReadMetrics {
+    fn default() -> Self {
+        Self {
+            home_pages: Family::default(),
+            pulled_authors: Histogram::new(COUNTS),
+            tweets: Family::default(),
+            builds: Family::default(),
+        }
+    }
+}
+
+impl ReadMetrics {
+    pub(crate) fn register(&self, metrics: &mut Metrics) {
+        metrics.add(
+            "rookery_home_pages",
+            "Pages of home timelines that were answered, by what was `stored` (`present`, `absent`, `unreachable`) and \
+             whether they were `complete`",
+            &self.home_pages,
+        );
+        metrics.add(
+            "rookery_pulled_authors",
+            "Authors and ranges of ids that one look at the tweet store pulled for a page of a home timeline",
+            &self.pulled_authors,
+        );
+        metrics.add(
+            "rookery_tweets_looked_up",
+            "Tweets of pages, by `source`: `cache`, or `store` where the cache did not have them",
+            &self.tweets,
+        );
+        metrics.add(
+            "rookery_timeline_builds",
+            "Timelines that were put in order behind reads, by `job` (`build` of a missing one, `backfill` of a new follow) \
+             and `outcome` (`done`, `failed`; `dropped` when the queue was full)",
+            &self.builds,
+        );
+    }
+
+    pub(crate) fn home_page(&self, lookup: &'static str, complete: bool) {
+        let labels = HomeLabels {
+            stored: lookup,
+            complete,
+        };
+        self.home_pages.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn pulled(&self, authors: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "an account follows some thousands")]
+        self.pulled_authors.observe(authors as f64);
+    }
+
+    pub(crate) fn looked_up(&self, cached: usize, missing: usize) {
+        for (source, count) in [("cache", cached), ("store", missing)] {
+            if count > 0 {
+                self.tweets.get_or_create(&TweetLabels { source }).inc_by(count as u64);
+            }
+        }
+    }
+
+    pub(crate) fn built(&self, job: Job, outcome: &'static str) {
+        let job = match job {
+            Job::Build => "build",
+            Job::Backfill(_) => "backfill",
+        };
+        self.builds.get_or_create(&BuildLabels { job, outcome }).inc();
+    }
+}
+
+impl Lookup {
+    /// As a label says it.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Present(_) => "present",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
