@@ -25,8 +25,8 @@ use model::{
 };
 use storage::{
     AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeWrite,
-    EdgeWritten, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore, IdempotencyKey, ImportCounts, NewUser,
-    Pulse, RevocationState, StoreError,
+    EdgeWritten, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore, IdempotencyConflict, IdempotencyKey,
+    ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::ask;
@@ -52,11 +52,14 @@ impl GraphStore for PostgresGraph {
         accounts::create(&client, user, self.clock.unix_ms(), deadline).await
     }
 
-    async fn was_created_under(&self, user: UserId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
+    async fn was_created_under(
+        &self,
+        user: UserId,
+        key: &SignUpKey,
+        deadline: Deadline,
+    ) -> Result<Result<bool, IdempotencyConflict>, StoreError> {
         let client = self.pool.client(deadline).await?;
-        let key = IdempotencyKey::of_sign_up(user, key);
-        let done = idempotency::done(&client, Some(&key), self.clock.unix_ms(), deadline).await?;
-        Ok(matches!(done, Ok(true)))
+        idempotency::done(&client, Some(&key.of(user)), self.clock.unix_ms(), deadline).await
     }
 
     async fn users(&self, ids: &[UserId], deadline: Deadline) -> Result<Vec<Option<User>>, StoreError> {

@@ -21,8 +21,8 @@ use model::{
 use rusqlite::Connection;
 use storage::{
     AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeWrite,
-    EdgeWritten, FollowerPage, FollowerPageRequest, GraphStore, IdempotencyKey, ImportCounts, NewUser, RevocationState,
-    StoreError,
+    EdgeWritten, FollowerPage, FollowerPageRequest, GraphStore, IdempotencyConflict, IdempotencyKey, ImportCounts,
+    NewUser, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::OpenError;
@@ -119,12 +119,15 @@ impl GraphStore for SqliteGraph {
         .await
     }
 
-    async fn was_created_under(&self, user: UserId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
-        let key = IdempotencyKey::of_sign_up(user, key);
-        let now_ms = self.clock.unix_ms();
+    async fn was_created_under(
+        &self,
+        user: UserId,
+        key: &SignUpKey,
+        deadline: Deadline,
+    ) -> Result<Result<bool, IdempotencyConflict>, StoreError> {
+        let (key, now_ms) = (key.of(user), self.clock.unix_ms());
         self.read(deadline, move |connection| {
-            let done = idempotency::done(connection, Some(&key), now_ms)?;
-            Ok(matches!(done, Ok(true)))
+            idempotency::done(connection, Some(&key), now_ms)
         })
         .await
     }

@@ -8,7 +8,7 @@ use model::{
 
 use crate::{
     ChunksRequest, Deadline, FollowerPage, FollowerPageRequest, IdempotencyConflict, IdempotencyKey, ImportCounts,
-    StoreError,
+    SignUpKey, StoreError,
 };
 
 /// An account to be made.
@@ -21,7 +21,7 @@ pub struct NewUser {
     /// A PHC string; imported accounts have none.
     pub password_hash: Option<String>,
     /// The client's key, kept with the new account.
-    pub idempotency: Option<String>,
+    pub idempotency: Option<SignUpKey>,
 }
 
 /// Why an account was not made.
@@ -161,8 +161,13 @@ pub trait GraphStore: Send + Sync {
     /// Makes an account. Handles of deleted accounts stay taken.
     async fn create_user(&self, user: NewUser, deadline: Deadline) -> Result<User, CreateUserError>;
 
-    /// Whether this account was made under this key.
-    async fn was_created_under(&self, user: UserId, key: &str, deadline: Deadline) -> Result<bool, StoreError>;
+    /// Whether this account was made by this very request.
+    async fn was_created_under(
+        &self,
+        user: UserId,
+        key: &SignUpKey,
+        deadline: Deadline,
+    ) -> Result<Result<bool, IdempotencyConflict>, StoreError>;
 
     /// The accounts, in the order asked for; `None` for what is deleted or never was.
     async fn users(&self, ids: &[UserId], deadline: Deadline) -> Result<Vec<Option<User>>, StoreError>;

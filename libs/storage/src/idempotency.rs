@@ -16,15 +16,23 @@ pub struct IdempotencyKey {
     pub body_digest: [u8; 32],
 }
 
-impl IdempotencyKey {
-    /// The key of the sign-up that made this account. What the body was, the account itself says: a digest would be one
-    /// of a password.
-    pub fn of_sign_up(account: UserId, key: impl Into<String>) -> Self {
-        Self {
+/// Names a sign-up, whose account is not there yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignUpKey {
+    /// What the client sent.
+    pub key: String,
+    /// A digest of the body, keyed: there is a password in it.
+    pub body_digest: [u8; 32],
+}
+
+impl SignUpKey {
+    /// The key of the sign-up that made this account.
+    pub fn of(&self, account: UserId) -> IdempotencyKey {
+        IdempotencyKey {
             account,
             operation: "POST /v1/users".to_owned(),
-            key: key.into(),
-            body_digest: [0; 32],
+            key: self.key.clone(),
+            body_digest: self.body_digest,
         }
     }
 }

@@ -44,7 +44,7 @@ pub use graph::{
     RevocationState, RevokedToken,
 };
 pub use graph_feed::{GraphFeed, Pulse};
-pub use idempotency::{IdempotencyConflict, IdempotencyKey};
+pub use idempotency::{IdempotencyConflict, IdempotencyKey, SignUpKey};
 pub use import::{ImportCounts, ImportRefusal};
 pub use outbox::{AsideTweet, Outbox, Outstanding, Settled};
 pub use timeline::{BuildTicket, Built, PushBatch, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore};

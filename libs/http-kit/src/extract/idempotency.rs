@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use model::UserId;
-use storage::IdempotencyKey;
+use storage::{IdempotencyKey, SignUpKey};
 
 use super::BodyDigest;
 use crate::{Problem, problems};
@@ -22,6 +22,14 @@ impl IdempotencyHeader {
         self.0.map(|key| IdempotencyKey {
             account,
             operation: operation.into(),
+            key,
+            body_digest: body.0,
+        })
+    }
+
+    /// The key of a sign-up, with a keyed digest of its body.
+    pub fn of_sign_up(self, body: BodyDigest) -> Option<SignUpKey> {
+        self.0.map(|key| SignUpKey {
             key,
             body_digest: body.0,
         })

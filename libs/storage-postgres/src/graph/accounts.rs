@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use model::{ActorVersion, Epoch, GraphChangeKind, User, UserId};
-use storage::{AccountError, CreateUserError, Credentials, Deadline, IdempotencyKey, NewUser, StoreError};
+use storage::{AccountError, CreateUserError, Credentials, Deadline, NewUser, StoreError};
 use tokio_postgres::Row;
 
 use super::{changes, idempotency};
@@ -88,7 +88,9 @@ pub(super) async fn create(
     let (handle, folded) = (new.handle.as_str().to_owned(), new.handle.folded());
     let display_name = new.display_name.as_str().to_owned();
     // The account is not known yet: the statement fills it in.
-    let key = IdempotencyKey::of_sign_up(UserId::new(0), new.idempotency.as_deref().unwrap_or_default());
+    let key = new.idempotency.map(|key| key.of(UserId::new(0)));
+    let (_, operation, name) = idempotency::columns(key.as_ref());
+    let digest = key.as_ref().map(|key| &key.body_digest[..]);
     let row = ask::query_opt(
         client,
         deadline,
@@ -99,9 +101,9 @@ pub(super) async fn create(
             &display_name,
             &sql::column(now_ms),
             &new.password_hash,
-            &key.operation,
-            &new.idempotency,
-            &&key.body_digest[..],
+            &operation,
+            &name,
+            &digest,
             &idempotency::ends(now_ms),
         ],
     )

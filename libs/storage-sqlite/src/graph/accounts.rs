@@ -42,10 +42,7 @@ pub(super) fn create(
         return Ok(Err(CreateUserError::HandleTaken));
     }
     let id = sql::user(connection.last_insert_rowid());
-    let key = new
-        .idempotency
-        .as_deref()
-        .map(|key| IdempotencyKey::of_sign_up(id, key));
+    let key = new.idempotency.as_ref().map(|key| key.of(id));
     idempotency::keep(connection, key.as_ref(), now_ms)?;
     Ok(Ok(User {
         id,

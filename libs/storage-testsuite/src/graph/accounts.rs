@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 
 use model::{AuthorTweets, Clock, UserId};
-use storage::{AccountError, CreateUserError, IdempotencyConflict, NewUser};
+use storage::{AccountError, CreateUserError, IdempotencyConflict, NewUser, SignUpKey};
 
 use super::{Graph, GraphBackend, edge, key, new_user, nobody};
 use crate::support::deadline;
@@ -62,8 +62,12 @@ pub async fn a_handle_is_unique_without_regard_to_case(backend: impl GraphBacken
 
 pub async fn an_account_knows_the_key_that_it_was_made_under_for_a_day(backend: impl GraphBackend) {
     let graph = Graph::open(&backend).await;
-    let keyed = |handle, key: &str| NewUser {
-        idempotency: Some(key.to_owned()),
+    let key = |key: &str, body| SignUpKey {
+        key: key.to_owned(),
+        body_digest: [body; 32],
+    };
+    let keyed = |handle, name| NewUser {
+        idempotency: Some(key(name, 1)),
         ..new_user(handle)
     };
     let create = |user| graph.0.create_user(user, deadline());
@@ -72,7 +76,11 @@ pub async fn an_account_knows_the_key_that_it_was_made_under_for_a_day(backend: 
     let plain = graph.user("cyd").await;
     let taken = create(keyed("ADA", "other")).await;
     assert!(matches!(taken, Err(CreateUserError::HandleTaken)));
-    let was = async |user, key| graph.0.was_created_under(user, key, deadline()).await.unwrap();
+    let was_by = async |user, key| graph.0.was_created_under(user, &key, deadline()).await.unwrap();
+    let was = async |user, name| was_by(user, key(name, 1)).await.unwrap();
+    let new = graph.0.change_password(ada, 1, "new".to_owned(), None, deadline());
+    new.await.unwrap();
+    assert_eq!(was_by(ada, key("k", 2)).await, Err(IdempotencyConflict), "another body");
     for (user, key, expected) in [
         (ada, "k", true),
         (bob, "k", true),

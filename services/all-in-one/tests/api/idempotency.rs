@@ -130,6 +130,16 @@ async fn a_repeated_sign_up_gets_the_account_that_it_made() {
     ] {
         refused(sign_up(&app, "k1", other).await, 409, "idempotency-conflict");
     }
+    let token = app.client.log_in("ada", PASSWORD).await.unwrap().token;
+    let change = json!({"old": PASSWORD, "new": "battery staple"});
+    let change = Request::new(Method::PUT, "/v1/users/me/password").body(change);
+    app.send(change.token(Some(&token))).await.expect(204).unwrap();
+    let again = sign_up(&app, "k1", body.clone()).await;
+    assert_eq!(
+        (again.status, &again.body),
+        (201, &answers[0].body),
+        "also after the password was changed"
+    );
     refused(sign_up(&app, "k2", body.clone()).await, 409, "handle-taken");
     refused(app.post_json("/v1/users", None, body).await, 409, "handle-taken");
     let bob = json!({"handle": "bob", "password": PASSWORD});

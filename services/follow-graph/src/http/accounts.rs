@@ -57,11 +57,14 @@ pub(super) async fn post_user(
     deadline: RequestDeadline,
     body: JsonBody<PostUserBody>,
 ) -> Result<HttpResponse, Problem> {
-    let PostUserBody {
-        handle,
-        display_name,
-        password,
-    } = body.0;
+    let JsonBody(
+        PostUserBody {
+            handle,
+            display_name,
+            password,
+        },
+        digest,
+    ) = body;
     let handle: Handle = handle.parse().map_err(|_| {
         Problem::new(
             &problems::INVALID_HANDLE,
@@ -79,11 +82,12 @@ pub(super) async fn post_user(
         })?,
     };
     check_password(&password)?;
+    let digest = service.issuer.keyed_digest(digest);
     let wanted = SignUp {
         handle,
         display_name,
         password,
-        idempotency: idempotency.0,
+        idempotency: idempotency.of_sign_up(digest),
     };
     let user = service.sign_up(wanted, deadline.0).await.map_err(sign_up_problem)?;
     let location = (header::LOCATION, format!("/v1/users/{}", user.id));

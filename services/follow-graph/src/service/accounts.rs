@@ -6,7 +6,8 @@ use std::time::Duration;
 use http_kit::IssuedToken;
 use model::{DisplayName, Handle, Session, User, UserId};
 use storage::{
-    AccountError, CreateUserError, Deadline, IdempotencyConflict, IdempotencyKey, NewUser, RevokedToken, StoreError,
+    AccountError, CreateUserError, Deadline, IdempotencyConflict, IdempotencyKey, NewUser, RevokedToken, SignUpKey,
+    StoreError,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,7 @@ pub(crate) struct SignUp {
     pub(crate) handle: Handle,
     pub(crate) display_name: DisplayName,
     pub(crate) password: String,
-    pub(crate) idempotency: Option<String>,
+    pub(crate) idempotency: Option<SignUpKey>,
 }
 
 /// Why somebody did not get an account.
@@ -87,17 +88,10 @@ impl FollowGraphService {
     /// The account that has the handle, if this very request made it.
     async fn signed_up(&self, taken: User, wanted: SignUp, deadline: Deadline) -> Result<User, SignUpError> {
         let key = wanted.idempotency.ok_or(CreateUserError::HandleTaken)?;
-        if !self.ports.store.was_created_under(taken.id, &key, deadline).await? {
-            return Err(CreateUserError::HandleTaken.into());
-        }
-        let credentials = self.ports.store.credentials(taken.id, deadline).await?;
-        let hash = credentials.and_then(|credentials| credentials.password_hash);
-        let same_password = self.passwords.matches(wanted.password, hash).await?;
-        let same = taken.handle == wanted.handle.as_str() && taken.display_name == wanted.display_name.as_str();
-        if same_password && same {
+        if self.ports.store.was_created_under(taken.id, &key, deadline).await?? {
             Ok(taken)
         } else {
-            Err(IdempotencyConflict.into())
+            Err(CreateUserError::HandleTaken.into())
         }
     }
 
