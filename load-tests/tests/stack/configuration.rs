@@ -1,8 +1,9 @@
 //! What the services say of a configuration that cannot work, and how they wait for stores that are not there yet.
 
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use test_support::{HttpTransport, Request, SERVICES, Transport};
@@ -76,6 +77,15 @@ fn all_that_is_missing_is_said_at_once() {
     }
 }
 
+/// The server of the tests.
+fn server() -> Option<String> {
+    let server = variable("ROOKERY_TEST_POSTGRES_URL");
+    if server.is_none() {
+        eprintln!("SKIPPED: ROOKERY_TEST_POSTGRES_URL is not set; `cargo xtask test` sets it");
+    }
+    server
+}
+
 /// A service that is killed where a test fails.
 struct Running(Child);
 
@@ -84,6 +94,17 @@ impl Running {
     fn end(mut self) -> bool {
         let asked = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
         asked.success() && self.0.wait().unwrap().success()
+    }
+
+    /// How it ends by itself.
+    async fn status(&mut self, name: &str) -> ExitStatus {
+        for _ in 0..TRIES {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+        panic!("{name} does not end");
     }
 }
 
@@ -95,9 +116,8 @@ impl Drop for Running {
     }
 }
 
-/// Starts a service that has to wait: it lives, is not ready, says why, and ends when asked to.
-async fn waits(name: &str, postgres_url: &str, reason: &str) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+/// A service with all settings that it needs, on this database.
+fn service_on(name: &str, postgres_url: &str, internal: &str) -> Option<Command> {
     let settings = [
         ("ROOKERY__POSTGRES__URL", postgres_url),
         ("ROOKERY__REDIS__URL", "redis://127.0.0.1:9"),
@@ -105,9 +125,15 @@ async fn waits(name: &str, postgres_url: &str, reason: &str) {
         ("ROOKERY__AUTH__PRIVATE_KEY", "looked at later"),
         ("ROOKERY__AUTH__PUBLIC_KEYS", "looked at later"),
         ("ROOKERY__HTTP__ADDR", "127.0.0.1:0"),
-        ("ROOKERY__INTERNAL__ADDR", &address.to_string()),
+        ("ROOKERY__INTERNAL__ADDR", internal),
     ];
-    let Some(mut command) = service(name, &settings) else {
+    service(name, &settings)
+}
+
+/// Starts a service that has to wait: it lives, is not ready, says why, and ends when asked to.
+async fn waits(name: &str, postgres_url: &str, reason: &str) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let Some(mut command) = service_on(name, postgres_url, &address.to_string()) else {
         return;
     };
     let running = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
@@ -143,11 +169,64 @@ async fn a_database_that_is_away_is_waited_for() {
 
 #[tokio::test]
 async fn a_schema_that_is_not_there_yet_is_waited_for() {
-    let Some(empty) = variable("ROOKERY_TEST_POSTGRES_URL") else {
-        eprintln!("SKIPPED: ROOKERY_TEST_POSTGRES_URL is not set; `cargo xtask test` sets it");
-        return;
-    };
+    let Some(empty) = server() else { return };
     for name in SERVICES {
         waits(name, &empty, "run `follow-graph migrate`").await;
+    }
+}
+
+fn psql(url: &str, sql: &str) {
+    let done = Command::new("psql").args([url, "--quiet", "--command", sql]).status();
+    assert!(done.unwrap().success(), "{sql}");
+}
+
+/// A database, dropped with this.
+struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    fn new(server: String) -> Self {
+        let name = format!("rookery_newer_{}", std::process::id());
+        psql(&server, &format!("CREATE DATABASE {name}"));
+        Self { server, name }
+    }
+
+    fn url(&self) -> String {
+        let (base, query) = self.server.split_once('?').unwrap_or((&self.server, ""));
+        let (address, _) = base.rsplit_once('/').unwrap();
+        format!("{address}/{}?{query}", self.name)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        psql(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_than_the_program_is_refused() {
+    let Some(server) = server() else { return };
+    let database = Database::new(server);
+    let newer =
+        "CREATE TABLE schema_migrations (version integer PRIMARY KEY); INSERT INTO schema_migrations VALUES (900)";
+    psql(&database.url(), newer);
+    let serving = SERVICES.map(|name| (name, None));
+    for (name, argument) in serving.into_iter().chain([("follow-graph", Some("migrate"))]) {
+        let Some(mut command) = service_on(name, &database.url(), "127.0.0.1:0") else {
+            return;
+        };
+        let mut running = Running(command.args(argument).stderr(Stdio::piped()).spawn().unwrap());
+        let status = running.status(name).await;
+        let mut said = String::new();
+        let mut stderr = running.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert_eq!(status.code(), Some(USAGE), "{name}: {said}");
+        assert!(
+            said.contains("the database is at schema 900") && said.contains("use the newer version"),
+            "{name}: {said}"
+        );
     }
 }
