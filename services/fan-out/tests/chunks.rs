@@ -53,6 +53,19 @@ async fn chunks_of_a_dead_process_are_done_by_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_drains_leaves_what_takes_too_long_to_others() {
+    let world = World::new().await;
+    let drained = world.process();
+    let huge = world.post(HUGE).await;
+    drained.gate.wait_for(drained.workers()).await;
+    drained.drain().await;
+    let other = world.process();
+    other.gate.open();
+    until(async || world.is_finished(huge).await).await;
+    world.assert_delivered(&[huge]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_that_fails_half_way_holds_up_nobody_and_goes_on_there() {
     let world = World::new().await;
     let process = world.process();

@@ -100,10 +100,12 @@ impl World {
         };
         let workers = settings.chunk_workers;
         let fan_out = FanOut::new(ports, settings, Arc::new(SystemClock));
+        let shutdown = CancellationToken::new();
         Process {
             gate,
             workers,
-            running: tokio::spawn(fan_out.run(CancellationToken::new())),
+            running: tokio::spawn(fan_out.run(shutdown.clone())),
+            shutdown,
         }
     }
 
@@ -178,11 +180,19 @@ pub(crate) struct Process {
     pub(crate) gate: Arc<Gate>,
     workers: usize,
     running: JoinHandle<()>,
+    shutdown: CancellationToken,
 }
 
 impl Process {
     pub(crate) fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// Asks it to end.
+    pub(crate) async fn drain(self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(Duration::from_mins(1), self.running);
+        ended.await.expect("it ends").unwrap();
     }
 
     /// Ends it where it is.
