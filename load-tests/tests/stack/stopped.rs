@@ -1,6 +1,8 @@
 //! A replica that is stopped while the world changes must not answer from before: once it goes on it says what is right, or
 //! 503. While follow-graph is stopped, the other services go on.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ const PASSWORD: &str = "correct horse";
 /// How often a replica that has gone on is asked, until it answers.
 const TRIES: u32 = 100;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+/// How often a change is hidden from a replica. An even number: all is as before then.
+const UNHEARD: u32 = 8;
 /// In which a question reaches the socket of the replica that is to find it there.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
@@ -158,6 +162,34 @@ impl<'a> World<'a> {
         self.stopped_during(reads, self.home(), change, right).await;
     }
 
+    /// A replica that has heard of nothing, and whose confirmation still holds, goes by the version that the reader must see.
+    async fn unheard_doings(&self) {
+        let reads = Client::new(public(&self.running.stack, "timeline-read", 0));
+        let (bob, cat) = (self.by_bob, self.by_cat);
+        let (mut present, mut answered) = (false, 0);
+        for _ in 0..UNHEARD {
+            let home = async || reads.send(self.home()).await.unwrap();
+            let expected = |present| if present { vec![cat, bob] } else { vec![bob] };
+            // It has cached what holds now.
+            let mut before = home().await;
+            while before.status != 200 || !shows(&before, &expected(present)) {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+                before = home().await;
+            }
+            let no_news = NoNews::hold(&self.running.stack);
+            present = !present;
+            self.edge(&self.ann, EdgeKind::Follow, &self.cat, present).await;
+            let answer = home().await;
+            drop(no_news);
+            if answer.status != 503 {
+                let tell = || format!("{answer:?}, before {before:?}\n{}", self.running.tell());
+                assert!(shows(&answer, &expected(present)), "{}", tell());
+                answered += 1;
+            }
+        }
+        assert!(answered > 0, "it always came too late\n{}", self.running.tell());
+    }
+
     /// What others do shows once a confirmation holds no longer.
     async fn doings_of_others(&self) {
         let (reads, tweets) = (
@@ -210,6 +242,36 @@ impl<'a> World<'a> {
     }
 }
 
+/// While this is there, no change of the graph gets its place: replicas hear of none, and go by what they have confirmed.
+struct NoNews(Child);
+
+impl NoNews {
+    /// `changes` in ASCII: what whoever places changes holds.
+    const LOCK: u64 = 0x63_68_61_6e_67_65_73;
+
+    fn hold(stack: &Stack) -> Self {
+        let mut psql = Command::new("psql");
+        psql.args([stack.postgres_url(), "--quiet", "--tuples-only", "--no-align"]);
+        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lock = format!("SELECT 'held' || pg_advisory_lock({})::text;\n", Self::LOCK);
+        psql.stdin.as_mut().unwrap().write_all(lock.as_bytes()).unwrap();
+        let mut said = String::new();
+        BufReader::new(psql.stdout.as_mut().unwrap())
+            .read_line(&mut said)
+            .unwrap();
+        assert_eq!(said.trim(), "held");
+        Self(psql)
+    }
+}
+
+impl Drop for NoNews {
+    fn drop(&mut self) {
+        // At the end of what it reads it ends, and lets go.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
 async fn post(ingest: &Client, author: &Account) -> TweetId {
     let key = format!("{}-{}", author.id, rand::random::<u64>());
     let answer = ingest.post(&author.token, "hello", None, &key).await.unwrap();
@@ -240,6 +302,7 @@ async fn a_replica_that_was_stopped_never_answers_from_before() {
     for stopped_for in [Duration::ZERO, running.stack.staleness()] {
         world.own_doings(stopped_for).await;
     }
+    world.unheard_doings().await;
     world.doings_of_others().await;
     world.follow_graph_stopped().await;
 }
