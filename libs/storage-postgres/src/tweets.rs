@@ -187,6 +187,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("done", outbox::DONE),
     ("backlog", outbox::BACKLOG),
     ("set aside", outbox::SET_ASIDE),
+    ("set tweets aside", outbox::SET_TWEETS_ASIDE),
     ("settled", outbox::SETTLED),
     ("fold counts", counts::FOLD),
     ("changed counts", counts::CHANGED),

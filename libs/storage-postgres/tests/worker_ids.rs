@@ -362,6 +362,9 @@ async fn what_is_set_aside_holds_nothing_back_and_is_listed_until_it_is_done() {
     let author = UserId::new(1);
     assert_eq!(listed().await, [AsideTweet { tweet: aside, author }]);
     assert_eq!(fresh().backlog(deadline()).await.unwrap().events, 2, "it is not done");
+    store.set_tweets_aside(&[next], deadline()).await.unwrap();
+    settles_above(&pool, next).await;
+    assert_eq!(listed().await.len(), 2);
     store.done(&[first, second], deadline()).await.unwrap();
     settles_above(&pool, next).await;
     assert_eq!(listed().await, []);

@@ -198,6 +198,10 @@ impl EventLog for RedisEventLog {
         }
     }
 
+    async fn set_aside(&self, tweets: &[TweetId]) -> Result<(), StoreError> {
+        self.outbox.set_tweets_aside(tweets, self.deadline()).await
+    }
+
     async fn give_back(&self) {
         if let Err(error) = self.intake.give_back().await {
             tracing::warn!(%error, "what is not done here goes to others only after a while");

@@ -50,6 +50,12 @@ pub trait EventLog: Send + Sync {
     /// These failed, for reasons of theirs that waiting does not mend. They are received again, a few times.
     async fn fail(&self, _receipts: &[Receipt]) {}
 
+    /// Nobody works on these tweets any more, for now: they hold nothing back, and readers look them up ([`Settled`]) until
+    /// they are done after all. In one process they are tried again at its next start, and hold back until then.
+    async fn set_aside(&self, _tweets: &[TweetId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The process ends: what was received and not acknowledged goes to whoever asks next, as if it had not been received.
     async fn give_back(&self) {}
 

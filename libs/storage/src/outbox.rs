@@ -65,6 +65,9 @@ pub trait Outbox: Send + Sync {
     /// They stay, until they are done after all.
     async fn set_aside(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError>;
 
+    /// The same, by tweet.
+    async fn set_tweets_aside(&self, tweets: &[TweetId], deadline: Deadline) -> Result<(), StoreError>;
+
     /// How far everything is done, or set aside, whichever process drew the ids.
     async fn settled(&self, deadline: Deadline) -> Result<Settled, StoreError>;
 

@@ -142,9 +142,16 @@ impl FanOut {
         if chunk.tries >= max_tries {
             tracing::error!(
                 ?chunk,
-                "a chunk was set aside; its followers lack the tweet until it is replayed"
+                "a chunk was set aside; readers look its tweet up until it is replayed"
             );
-            return Ok(true);
+            let told = self.ports.log.set_aside(&[chunk.tweet]).await;
+            if told.is_err() {
+                // Somebody tells it later.
+                let PendingChunk { tweet, plan, .. } = chunk;
+                let deliveries = &self.ports.deliveries;
+                deliveries.renew(tweet, plan.number, LEASE, self.deadline()).await?;
+            }
+            return told.map(|()| true);
         }
         let done = tokio::select! {
             done = do_chunk(self, chunk) => done,

@@ -64,6 +64,9 @@ pub(crate) const DONE: &str = "DELETE FROM outbox WHERE position = ANY($1)";
 
 pub(crate) const SET_ASIDE: &str = "UPDATE outbox SET aside = true WHERE position = ANY($1) AND NOT aside";
 
+pub(crate) const SET_TWEETS_ASIDE: &str =
+    "UPDATE outbox SET aside = true WHERE tweet = ANY($1) AND kind = 0 AND NOT aside";
+
 /// How many tweets that were set aside readers look up. The next one holds back what is settled.
 const ASIDE_LISTED: i64 = 1_000;
 
@@ -246,6 +249,13 @@ impl Outbox for PostgresTweets {
 
     async fn set_aside(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {
         self.at(SET_ASIDE, positions, deadline).await
+    }
+
+    async fn set_tweets_aside(&self, tweets: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
+        let tweets: Vec<i64> = tweets.iter().map(|tweet| sql::column(tweet.get())).collect();
+        let client = self.pool.client(deadline).await?;
+        execute(&client, deadline, SET_TWEETS_ASIDE, &[&tweets]).await?;
+        Ok(())
     }
 
     async fn settled(&self, deadline: Deadline) -> Result<Settled, StoreError> {

@@ -103,6 +103,17 @@ impl Outbox for Commits {
         Ok(())
     }
 
+    async fn set_tweets_aside(&self, tweets: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
+        let all: Vec<(Position, TweetId)> = {
+            let rows = self.0.lock().unwrap();
+            let tweet = |(position, (_, event)): (&Position, &(_, Event))| (*position, event.body.tweet());
+            rows.events.iter().map(tweet).collect()
+        };
+        let wanted = all.into_iter().filter(|(_, tweet)| tweets.contains(tweet));
+        let positions: Vec<Position> = wanted.map(|(position, _)| position).collect();
+        self.set_aside(&positions, deadline).await
+    }
+
     async fn settled(&self, _: Deadline) -> Result<Settled, StoreError> {
         let rows = self.0.lock().unwrap();
         let oldest = rows.events.values().next();
