@@ -291,3 +291,18 @@ async fn keys_are_kept_for_a_day_and_tombstones_for_thirty() {
     assert_eq!(left.iter().flatten().count(), 2);
     assert_eq!(count(&database, "tweets").await, 2);
 }
+
+#[tokio::test]
+async fn what_was_committed_before_the_clock_was_set_back_is_outstanding() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let rows = "INSERT INTO outbox (format, kind, tweet, author, committed_at)
+        VALUES (1, 0, 1, 1, clock_timestamp() + interval '1 hour'), (1, 0, 2, 1, clock_timestamp())";
+    database.client().await.batch_execute(rows).await.unwrap();
+    let outbox = PostgresTweets::open_read_only(database.pool().await, now());
+    let min_age = Duration::from_mins(1);
+    let outstanding = outbox.outstanding(min_age, Position(0), 10, deadline()).await.unwrap();
+    let tweets: Vec<_> = outstanding.iter().map(|one| one.event.body.tweet()).collect();
+    assert_eq!(tweets, [TweetId::new(1)]);
+    assert!(outstanding[0].age > min_age);
+}

@@ -52,10 +52,11 @@ fn outstanding(row: &Row) -> Result<Outstanding, StoreError> {
 
 /// Positions rise with time, but for an instant: where one of the first `limit` is too young, those above these are. So it
 /// never steps over all that are. Kinds that a later build writes are left to it.
+/// What was committed before the clock was set back seems to lie ahead, and is no younger for that.
 pub(crate) const OUTSTANDING: &str = "SELECT position, format, kind, tweet, author, trace,
-        extract(epoch FROM clock_timestamp() - committed_at)::double precision
+        abs(extract(epoch FROM clock_timestamp() - committed_at)::double precision)
     FROM (SELECT * FROM outbox WHERE position > $1 AND kind IN (0, 1) ORDER BY position LIMIT $3) AS first
-    WHERE committed_at <= clock_timestamp() - $2::double precision * interval '1 second'
+    WHERE abs(extract(epoch FROM clock_timestamp() - committed_at)::double precision) >= $2::double precision
     ORDER BY position";
 
 pub(crate) const NOT_UNDERSTOOD: &str = "SELECT count(*) FROM outbox WHERE kind NOT IN (0, 1)";
