@@ -43,8 +43,9 @@ impl Label {
             kind if *kind == problems::INTERNAL => {
                 tracing::error!(slug, method, path, request_id, cause, "a request failed");
             }
-            // Under overload the log must not become the next bottleneck.
-            kind if *kind == problems::OVERLOADED => {
+            // Under overload the log must not become the next bottleneck. Whether a process is ready is asked every second or
+            // so; what it waits for is logged once, by whoever waits.
+            kind if [problems::OVERLOADED, problems::STARTING, problems::DRAINING].contains(kind) => {
                 tracing::debug!(slug, method, path, request_id, cause, "a request was refused");
             }
             kind if kind.status >= 500 => tracing::warn!(slug, method, path, request_id, cause, "a request failed"),
@@ -114,4 +115,57 @@ fn refuse(label: &Label, problem: Problem) -> Error {
     let mut response = problem.error_response();
     response.headers_mut().insert(X_REQUEST_ID, label.id.clone());
     InternalError::from_response(problem, response).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use actix_web::test::TestRequest;
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts warnings and errors.
+    #[derive(Clone, Default)]
+    struct Complaints(Arc<AtomicUsize>);
+
+    impl Subscriber for Complaints {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() <= Level::WARN
+        }
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn what_is_asked_again_and_again_is_no_complaint() {
+        let complaints = Complaints::default();
+        let label = Label::of(&TestRequest::get().uri("/readyz").to_srv_request());
+        let log = |problem: &Problem| {
+            tracing::subscriber::with_default(complaints.clone(), || label.log(problem));
+            complaints.0.swap(0, Ordering::Relaxed)
+        };
+        for expected in [&problems::STARTING, &problems::DRAINING, &problems::OVERLOADED] {
+            assert_eq!(log(&Problem::new(expected, "")), 0, "{}", expected.slug);
+        }
+        assert_eq!(log(&Problem::timeout()), 1);
+        assert_eq!(log(&Problem::internal("a defect")), 1);
+    }
 }
