@@ -1,11 +1,13 @@
 //! A running service, and the program around it.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use bootstrap::{CLOSE_STORES, Failure, Listeners, Overdue, Process, Stage, Started, Wiring};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use runtime::Settings;
 use storage_postgres::{PostgresPool, PostgresTweets};
 
@@ -84,10 +86,16 @@ struct Arguments {
     config: Option<PathBuf>,
 }
 
+/// What is given to the program of this name.
+fn arguments(name: &'static str, given: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().name(name).try_get_matches_from(given)?;
+    Arguments::from_arg_matches(&matches)
+}
+
 /// The program of a service that has no commands.
 pub fn program(name: &'static str, start: impl AsyncFnOnce(Settings) -> Result<Running, Failure>) -> ExitCode {
     enum Never {}
-    match Arguments::try_parse() {
+    match arguments(name, env::args_os()) {
         Ok(arguments) => bootstrap::run(
             name,
             arguments.config.as_deref(),
@@ -96,5 +104,17 @@ pub fn program(name: &'static str, start: impl AsyncFnOnce(Settings) -> Result<R
             async |_, never: Never| match never {},
         ),
         Err(error) => bootstrap::print_usage(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_says_its_own_name_and_version() {
+        let given = ["/usr/local/bin/fan-out", "--version"].map(OsString::from);
+        let said = arguments("fan-out", given).unwrap_err().to_string();
+        assert_eq!(said, format!("fan-out {}\n", env!("CARGO_PKG_VERSION")));
     }
 }
