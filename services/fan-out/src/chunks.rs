@@ -8,11 +8,11 @@
 //! received it, once all chunks are recorded. A chunk that fails for reasons of its own, or that processes die of, is set
 //! aside after some tries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ChunkPlan, DeliveryPlan, TweetId, UserId};
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{ChunkResult, ChunksRequest, FollowerPageRequest, PendingChunk, PushBatch, Receipt, StoreError};
 use tokio::sync::Notify;
@@ -120,13 +120,18 @@ impl FanOut {
         let records = self.ports.deliveries.get(&tweets, self.deadline()).await?;
         let finished = oldest.into_iter().zip(records).filter_map(|(waiting, record)| {
             let record = record.filter(|record| record.finished_at_ms.is_some())?;
-            self.metrics.finished(&record);
-            Some(waiting)
+            Some((waiting, record))
         });
-        let finished: BTreeSet<(TweetId, Receipt)> = finished.collect();
-        let receipts: Vec<Receipt> = finished.iter().map(|(_, receipt)| *receipt).collect();
+        let finished: BTreeMap<(TweetId, Receipt), DeliveryRecord> = finished.collect();
+        let receipts: Vec<Receipt> = finished.keys().map(|(_, receipt)| *receipt).collect();
         self.ports.log.acknowledge(&receipts).await?;
-        self.chunks.waiting.lock().retain(|waiting| !finished.contains(waiting));
+        for record in finished.values() {
+            self.metrics.finished(record);
+        }
+        self.chunks
+            .waiting
+            .lock()
+            .retain(|waiting| !finished.contains_key(waiting));
         Ok(())
     }
 

@@ -71,11 +71,8 @@ impl ReadMetrics {
         );
     }
 
-    pub(crate) fn home_page(&self, lookup: &'static str, complete: bool) {
-        let labels = HomeLabels {
-            stored: lookup,
-            complete,
-        };
+    pub(crate) fn home_page(&self, stored: &'static str, complete: bool) {
+        let labels = HomeLabels { stored, complete };
         self.home_pages.get_or_create(&labels).inc();
     }
 
