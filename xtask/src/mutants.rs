@@ -137,3 +137,16 @@ fn run_to_success(command: &mut Command) -> Result<()> {
     ensure!(status.success(), "{command:?} failed ({status})");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_can_be_planted() {
+        for patch in patches("").unwrap() {
+            let mut git = git(&cargo::workspace_root());
+            run_to_success(git.args(["apply", "--check"]).arg(patch)).unwrap();
+        }
+    }
+}
