@@ -34,9 +34,11 @@ pub(crate) fn run(arguments: &ServersArguments) -> Result<ExitCode> {
     let interrupts = Interrupts::listen()?;
     let servers = TestServers::start()?;
     let Some((program, rest)) = arguments.command.split_first() else {
-        for (name, value) in servers.variables() {
-            println!("export {name}='{value}'");
-        }
+        // In one go: whoever reads them may stop at the one that it wants.
+        let exports = servers
+            .variables()
+            .map(|(name, value)| format!("export {name}='{value}'\n"));
+        print!("{}", exports.collect::<String>());
         eprintln!("xtask: they run until Ctrl-C");
         interrupts.wait();
         return Ok(ExitCode::SUCCESS);
