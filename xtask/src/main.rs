@@ -16,6 +16,7 @@ mod haproxy;
 mod interrupts;
 #[cfg(test)]
 mod linters;
+mod model;
 mod mutants;
 mod ports;
 mod postgres;
@@ -60,6 +61,8 @@ enum Command {
     E2eK8s(e2e_k8s::E2eArguments),
     /// Plant known faults, one at a time, and see whether the comparison with the oracle finds each.
     Mutants(mutants::MutantsArguments),
+    /// Enumerate every interleaving of the crossing within bounds, in a model that steps by the system's own rules.
+    Model(model::ModelArguments),
     /// Run a benchmark, optimised; without a name, list them.
     Bench(bench::BenchArguments),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::ComposeConfig => compose::run(),
         Command::E2eK8s(arguments) => e2e_k8s::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
+        Command::Model(arguments) => model::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

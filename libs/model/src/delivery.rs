@@ -115,7 +115,7 @@ impl Mode {
 }
 
 /// The ids from `from` up to, not including, `until`; without `until` it is open: it grows with time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IdRange {
     /// The first id in it.
     pub from: TweetId,
@@ -169,7 +169,7 @@ pub enum Subject {
 /// How a subject's tweets are delivered. Changes by four steps alone, each of which is safe by itself:
 /// `Pushed -> Both` ([`DeliveryState::open`]), `Both -> Pulled` ([`DeliveryState::stop_pushing`]),
 /// `Pulled -> Both` ([`DeliveryState::resume_pushing`]), `Both -> Pushed` ([`DeliveryState::close`]).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeliveryState {
     /// Where it stands.
     pub phase: Phase,

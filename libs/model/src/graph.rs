@@ -55,7 +55,7 @@ impl ReaderView {
 }
 
 /// How far a stored timeline can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Coverage {
     /// Every pushed tweet at or above it is among the entries, once its delivery is done. [`TweetId::MAX`] while a build
     /// has not finished: nothing is covered.

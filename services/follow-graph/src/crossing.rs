@@ -1,6 +1,6 @@
 //! The crossing: which step each subject takes next, towards what the rules in force ask for.
 //!
-//! A pure function. What makes the steps safe, whatever is asked for and however often that changes:
+//! A pure function, so that `libs/crossing-model` can enumerate what comes of it. What makes the steps safe, whatever is asked for and however often that changes:
 //!
 //! - **Everyone who decides by the rules holds rules that were in force within the last `settle` time.** So a step that
 //!   takes something away (`Both -> Pulled` ends pushing, `Both -> Pushed` ends pulling) is taken only when the subject
@@ -23,21 +23,24 @@ use std::sync::Arc;
 
 use model::{DeliveryRules, DeliveryState, Phase, Strategy, Subject, Thresholds, TweetId, UserId};
 
+pub use delivery::apply;
 pub(crate) use delivery::{Delivery, Timing};
 
 /// Steps to be committed together.
-pub(crate) type Steps = Vec<(Subject, DeliveryState)>;
+pub type Steps = Vec<(Subject, DeliveryState)>;
 
 /// What the next steps depend on.
-pub(crate) struct Situation<'a> {
-    pub(crate) rules: &'a DeliveryRules,
+pub struct Situation<'a> {
+    /// The rules, with the state of every subject.
+    pub rules: &'a DeliveryRules,
     /// Followers of every author that has at least the push threshold. Whoever is missing has fewer.
-    pub(crate) followers: &'a HashMap<UserId, u64>,
-    pub(crate) now_ms: u64,
+    pub followers: &'a HashMap<UserId, u64>,
+    /// The present, in milliseconds since 1970.
+    pub now_ms: u64,
     /// Above every id drawn so far.
-    pub(crate) drawn_below: TweetId,
+    pub drawn_below: TweetId,
     /// Whether a subject's last step has been in force for the settle time.
-    pub(crate) settled: &'a dyn Fn(Subject) -> bool,
+    pub settled: &'a dyn Fn(Subject) -> bool,
 }
 
 /// What the rules ask for.
@@ -48,7 +51,7 @@ enum Goal {
 }
 
 /// The steps that are due, and whether some subject is still on its way after them.
-pub(crate) fn decide(situation: &Situation<'_>) -> (Steps, bool) {
+pub fn decide(situation: &Situation<'_>) -> (Steps, bool) {
     let close_at = situation.close_at();
     let mut steps = Steps::new();
     let mut all_pulled = true;

@@ -9,7 +9,7 @@
 //! Ports: [`storage::GraphStore`], [`storage::EventLog`] (how many tweets an author has; which ids have been drawn).
 
 mod counts;
-mod crossing;
+pub mod crossing;
 mod http;
 mod service;
 mod settings;

@@ -27,3 +27,4 @@ mod user_timeline;
 pub use http::{openapi, routes};
 pub use service::{Ports, ReadError, TimelineRead};
 pub use settings::TimelineReadSettings;
+pub use sources::beside_stored;

@@ -113,7 +113,7 @@ fn everybody(view: &ReaderView) -> Vec<AuthorRange> {
 }
 
 /// What must be pulled at or above the mark of a stored timeline.
-pub(crate) fn beside_stored(view: &ReaderView, rules: &DeliveryRules, coverage: Coverage) -> Vec<AuthorRange> {
+pub fn beside_stored(view: &ReaderView, rules: &DeliveryRules, coverage: Coverage) -> Vec<AuthorRange> {
     let above_mark = |range: IdRange| {
         let open = range.until.is_none_or(|until| until > coverage.complete_from);
         open.then(|| IdRange {

@@ -234,7 +234,7 @@ impl Seen {
 }
 
 /// Puts steps in force.
-pub(super) fn apply(rules: &mut DeliveryRules, steps: Steps) {
+pub fn apply(rules: &mut DeliveryRules, steps: Steps) {
     for (subject, state) in steps {
         match subject {
             Subject::Everyone => rules.everyone = state,
