@@ -90,7 +90,7 @@ const FEW: Bounds = Bounds {
 };
 
 /// What is enumerated.
-pub const SCENARIOS: [Scenario; 6] = [
+pub const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "author",
         about: "an author crosses the threshold up and down while it posts",
@@ -131,22 +131,40 @@ pub const SCENARIOS: [Scenario; 6] = [
     },
     Scenario {
         name: "build",
-        about: "timelines are built and trimmed while the author crosses",
+        about: "timelines are built while the author crosses",
         asked: &[Asked::Push, Asked::Pull],
+        follows: true,
+        quick: Bounds {
+            ticks: 1,
+            tweets: 1,
+            builds: 1,
+            ..FEW
+        },
+        deep: Bounds {
+            ticks: 3,
+            builds: 1,
+            asks: 2,
+            ..FEW
+        },
+    },
+    Scenario {
+        name: "trim",
+        about: "timelines are trimmed and built",
+        asked: &[Asked::Push],
         follows: true,
         quick: Bounds {
             ticks: 1,
             window: 1,
             builds: 1,
+            asks: 0,
             ..FEW
         },
         deep: Bounds {
-            ticks: 4,
+            ticks: 2,
             tweets: 3,
             window: 1,
             builds: 2,
-            asks: 2,
-            crashes: 1,
+            asks: 0,
             ..FEW
         },
     },

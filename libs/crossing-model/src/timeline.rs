@@ -87,10 +87,10 @@ impl Timeline {
         self.built = Some(built);
     }
 
-    /// Merges tweets of those who were followed since, if it still holds the version that this started from.
+    /// Merges tweets of those who were followed since, if it still is what this started from.
     pub(crate) fn backfill(&mut self, found: &Built, held: Coverage, window: usize, fault: Option<Fault>) {
         let Some(built) = &mut self.built else { return };
-        if built.coverage.holds != held.holds {
+        if built.coverage.holds != held.holds || built.coverage.complete_from < held.complete_from {
             return;
         }
         built.insert(&found.ids, window, fault);

@@ -44,6 +44,11 @@ fn timelines_are_built_meanwhile() {
 }
 
 #[test]
+fn timelines_are_trimmed() {
+    holds("trim");
+}
+
+#[test]
 fn two_replicas_build() {
     holds("two-builds");
 }
@@ -98,7 +103,7 @@ fn a_push_makes_no_timeline() {
 
 #[test]
 fn trimming_moves_the_mark() {
-    breaks(Fault::TrimKeepsMark, "build");
+    breaks(Fault::TrimKeepsMark, "trim");
 }
 
 #[test]
