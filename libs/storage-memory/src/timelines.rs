@@ -12,6 +12,7 @@ mod entries;
 mod evict;
 mod pages;
 mod slot;
+mod walk;
 
 use std::iter;
 use std::sync::Arc;
@@ -20,7 +21,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use model::{ActorVersion, BuildId, Clock, TweetId, UserId};
 use parking_lot::Mutex;
-use storage::{BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineStats, TimelineStore};
+use storage::{
+    BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore,
+    WalkPage, WalkPlace,
+};
 
 use pages::{Page, Pages, page_of, place_of};
 use slot::{Footprint, Slot};
@@ -67,6 +71,12 @@ impl MemoryTimelines {
             builds: AtomicU64::new(1),
             eviction_hand: Mutex::new(0),
         })
+    }
+
+    /// Moves a timeline's mark as nothing should, so that tests have a timeline that is wrong.
+    #[doc(hidden)]
+    pub fn spoil_mark(&self, user: UserId, complete_from: TweetId) {
+        self.with_slot(user, |slot| slot.spoil_mark(complete_from));
     }
 
     fn now_s(&self) -> u32 {
@@ -179,6 +189,19 @@ impl TimelineStore for MemoryTimelines {
         let merged = self.with_slot(user, |slot| slot.backfill(ids, held, holds, self.window));
         self.evict_beyond_bound();
         Ok(merged.unwrap_or(false))
+    }
+
+    async fn inspect(&self, user: UserId, _deadline: Deadline) -> Result<Option<TimelineSlice>, StoreError> {
+        let page = self.pages.get(page_of(user));
+        Ok(page.and_then(|page| page.with_slots(|slots| slots[place_of(user)].look(TweetId::MAX, usize::MAX))))
+    }
+
+    async fn sample(&self, limit: usize, _deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
+        Ok(self.sample_users(limit))
+    }
+
+    async fn walk(&self, from: WalkPlace, limit: usize, _deadline: Deadline) -> Result<WalkPage, StoreError> {
+        Ok(self.walk_users(from, limit))
     }
 
     async fn remove(&self, users: &[UserId], _deadline: Deadline) -> Result<(), StoreError> {

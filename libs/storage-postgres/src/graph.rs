@@ -25,8 +25,8 @@ use model::{
 };
 use storage::{
     AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeWrite,
-    EdgeWritten, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore, IdempotencyConflict, IdempotencyKey,
-    ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
+    EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore, IdempotencyConflict,
+    IdempotencyKey, ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::ask;
@@ -253,5 +253,21 @@ impl GraphFeed for PostgresGraph {
     async fn revocations_of(&self, users: &[UserId], deadline: Deadline) -> Result<RevocationState, StoreError> {
         let client = self.pool.client(deadline).await?;
         sessions::revocations_of(&client, users, self.clock.unix_ms() / 1_000, deadline).await
+    }
+}
+
+#[async_trait]
+impl FollowHistory for PostgresGraph {
+    async fn ever_followed(
+        &self,
+        reader: UserId,
+        authors: &[UserId],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, StoreError> {
+        if authors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.pool.client(deadline).await?;
+        views::ever_followed(&client, reader, authors, deadline).await
     }
 }

@@ -1,5 +1,7 @@
 //! Ids as columns: PostgreSQL's integers are signed, ids are not and stay below 2^63.
 
+use std::time::Duration;
+
 use model::{TweetId, UserId};
 
 /// A number below 2^63 as a column.
@@ -10,6 +12,11 @@ pub(crate) fn column(number: u64) -> i64 {
 /// A column that is never negative.
 pub(crate) fn number(column: i64) -> u64 {
     u64::try_from(column).expect("only numbers that were not negative are stored")
+}
+
+/// A time in milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A number of rows as a column. No more are ever asked for than fit.

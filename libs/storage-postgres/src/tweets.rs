@@ -21,7 +21,7 @@ use model::{AuthorRange, Clock, Event, Tweet, TweetId};
 use parking_lot::Mutex;
 use storage::{
     Deadline, DeleteTweet, DeleteTweetError, IdPage, IdempotencyKey, InsertTweetError, Inserted, NewTweet, StoreError,
-    TweetStore,
+    TweetFate, TweetStore,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -159,6 +159,15 @@ impl TweetStore for PostgresTweets {
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
+    async fn fates(&self, ids: &[TweetId], deadline: Deadline) -> Result<Vec<Option<TweetFate>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.pool.client(deadline).await?;
+        let found = row::fates(&client, ids, deadline).await?;
+        Ok(ids.iter().map(|id| found.get(id).copied()).collect())
+    }
+
     async fn page(
         &self,
         sources: &[AuthorRange],
@@ -175,6 +184,7 @@ impl TweetStore for PostgresTweets {
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("accept", batch::INSERT),
     ("find a tweet", row::FIND),
+    ("fates", row::FATES),
     ("page", page::NEWEST),
     ("entomb", delete::ENTOMB),
     ("whose", delete::WHOSE),

@@ -25,6 +25,7 @@
 mod header;
 mod scripts;
 mod stats;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ use futures::future::try_join_all;
 use model::{ActorVersion, BuildId, TweetId, UserId};
 use storage::{
     ActorVersions, BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineSlice, TimelineStats,
-    TimelineStore,
+    TimelineStore, WalkPage, WalkPlace,
 };
 
 use self::header::Newest;
@@ -272,6 +273,19 @@ impl TimelineStore for RedisTimelines {
             Request::script(&self.scripts.backfill, keys, arguments)
         })
         .await
+    }
+
+    async fn inspect(&self, user: UserId, deadline: Deadline) -> Result<Option<TimelineSlice>, StoreError> {
+        let whole = self.read_page(user, TweetId::MAX, usize::MAX, deadline).await?;
+        Ok(whole.slice)
+    }
+
+    async fn sample(&self, limit: usize, deadline: Deadline) -> Result<Vec<UserId>, StoreError> {
+        walk::sample(&self.redis.members(), limit, deadline).await
+    }
+
+    async fn walk(&self, from: WalkPlace, limit: usize, deadline: Deadline) -> Result<WalkPage, StoreError> {
+        walk::page(&self.redis.members(), from, limit, deadline).await
     }
 
     async fn remove(&self, users: &[UserId], deadline: Deadline) -> Result<(), StoreError> {

@@ -24,7 +24,7 @@ use model::{AuthorRange, Clock, Event, Snowflake, Tweet, TweetId, WorkerId};
 use rusqlite::Connection;
 use storage::{
     Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, IdPage, IdempotencyKey, InsertTweetError, Inserted,
-    NewTweet, Receipt, Received, Settled, StoreError, TweetStore,
+    NewTweet, Receipt, Received, Settled, StoreError, TweetFate, TweetStore,
 };
 
 use crate::OpenError;
@@ -207,6 +207,15 @@ impl TweetStore for SqliteTweets {
         let ids = ids.to_vec();
         let read = move |connection: &Connection| {
             let find = |id| Ok(TweetRow::find(connection, id)?.and_then(TweetRow::visible));
+            ids.into_iter().map(find).collect()
+        };
+        self.readers.call(deadline, read).await
+    }
+
+    async fn fates(&self, ids: &[TweetId], deadline: Deadline) -> Result<Vec<Option<TweetFate>>, StoreError> {
+        let ids = ids.to_vec();
+        let read = move |connection: &Connection| {
+            let find = |id| Ok(TweetRow::find(connection, id)?.as_ref().map(TweetRow::fate));
             ids.into_iter().map(find).collect()
         };
         self.readers.call(deadline, read).await

@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{ActorVersion, BuildId, Coverage, TweetId, UserId};
-use storage::{BuildTicket, Built, PushBatch, TimelineSlice, TimelineStore};
+use storage::{BuildTicket, Built, PushBatch, TimelineSlice, TimelineStore, WalkPlace};
 
 use crate::support::deadline;
 
@@ -50,6 +51,10 @@ macro_rules! timeline_store_contract {
             a_backfill_needs_a_built_timeline,
             a_backfill_keeps_to_the_window_and_the_coverage,
             ids_need_not_be_dense,
+            an_inspection_shows_the_whole_timeline,
+            a_sample_finds_those_who_have_a_built_timeline,
+            samples_differ,
+            a_walk_meets_everybody_who_stays,
             stats_count_timelines_and_entries,
             pushes_that_race_with_installs_are_kept,
             random_histories_agree_with_a_plain_model,
@@ -362,6 +367,78 @@ pub async fn ids_need_not_be_dense(backend: impl TimelineBackend) {
     for user in users {
         assert_eq!(stored(store, user).await.0, [user.get() / 2 + 1]);
     }
+}
+
+/// However long it is.
+pub async fn an_inspection_shows_the_whole_timeline(backend: impl TimelineBackend) {
+    let store = &*backend.fresh(400).await;
+    assert_eq!(store.inspect(READER, deadline()).await.unwrap(), None);
+    let ticket = begin(store, READER).await;
+    assert_eq!(store.inspect(READER, deadline()).await.unwrap(), None, "not built");
+    assert!(install(store, ticket, built(&(100..=450).collect::<Vec<_>>(), 50, 3)).await);
+    let slice = store.inspect(READER, deadline()).await.unwrap().unwrap();
+    assert_eq!(slice.ids, tweets(&(100..=450).rev().collect::<Vec<_>>()));
+    assert_eq!((slice.more, slice.coverage), (false, coverage(50, 3)));
+}
+
+/// Built ones for each of these.
+async fn build_for(store: &dyn TimelineStore, users: impl Iterator<Item = u64>) {
+    for user in users {
+        build(store, UserId::new(user), &[user], 0).await;
+    }
+}
+
+async fn sample(store: &dyn TimelineStore, limit: usize) -> Vec<u64> {
+    let users = store.sample(limit, deadline()).await.unwrap();
+    users.into_iter().map(UserId::get).collect()
+}
+
+/// All of them where there are no more than were asked for, and nobody else.
+pub async fn a_sample_finds_those_who_have_a_built_timeline(backend: impl TimelineBackend) {
+    let store = &*backend.fresh(10).await;
+    assert_eq!(sample(store, 5).await, []);
+    let users = || (1..=30).map(|n| n * n * 31);
+    build_for(store, users()).await;
+    begin(store, READER).await;
+    for limit in [0, 1, 7, 30, 1_000] {
+        let found = sample(store, limit).await;
+        let distinct: BTreeSet<u64> = found.iter().copied().collect();
+        assert_eq!((found.len(), distinct.len()), (limit.min(30), limit.min(30)));
+        assert!(distinct.is_subset(&users().collect()), "{distinct:?}");
+    }
+}
+
+/// Nobody is looked at for ever while others never are.
+pub async fn samples_differ(backend: impl TimelineBackend) {
+    let store = &*backend.fresh(10).await;
+    build_for(store, 1..=20).await;
+    let mut found = BTreeSet::new();
+    for _ in 0..2_000 {
+        found.extend(sample(store, 1).await);
+        if found.len() == 20 {
+            return;
+        }
+    }
+    panic!("only {found:?} are ever looked at");
+}
+
+/// Also while timelines come and go.
+pub async fn a_walk_meets_everybody_who_stays(backend: impl TimelineBackend) {
+    let store = &*backend.fresh(10).await;
+    build_for(store, 1..=600).await;
+    begin(store, UserId::new(10_000)).await;
+    let (mut met, mut from, mut pages) = (BTreeSet::new(), WalkPlace::default(), 0);
+    loop {
+        let page = store.walk(from, 100, deadline()).await.unwrap();
+        met.extend(page.users.into_iter().map(UserId::get));
+        let Some(next) = page.next else { break };
+        (from, pages) = (next, pages + 1);
+        build_for(store, 1_000 * pages..1_000 * pages + 20).await;
+        store.remove(&[UserId::new(pages)], deadline()).await.unwrap();
+    }
+    let stayed = || (pages + 1)..=600;
+    assert!(stayed().all(|user| met.contains(&user)));
+    assert!(!met.contains(&10_000), "a timeline that is not built is none");
 }
 
 /// Without walking everything.

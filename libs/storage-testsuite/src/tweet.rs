@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use model::{EventBody, TweetId, UserId};
-use storage::{DeleteTweetError, IdempotencyConflict, InsertTweetError, Inserted, TweetStore};
+use storage::{DeleteTweetError, IdempotencyConflict, InsertTweetError, Inserted, TweetFate, TweetStore};
 
 use crate::support::{Keyed, TweetBackend, TweetPorts, author, deadline, key, new_tweet};
 
@@ -18,6 +18,7 @@ macro_rules! tweet_store_contract {
         $crate::contract! { $make, tweet:
             an_accepted_tweet_is_read_back,
             get_answers_in_the_order_asked_for,
+            the_fate_of_a_deleted_tweet_is_known,
             ids_and_positions_rise_in_commit_order,
             concurrent_posts_are_all_accepted_with_ids_of_their_own,
             an_event_says_what_happened_to_which_tweet_of_whom,
@@ -66,6 +67,20 @@ pub async fn get_answers_in_the_order_asked_for(backend: impl TweetBackend) {
     let asked = [b.id, TweetId::new(1), a.id, b.id];
     let found = ports.tweets.get(&asked, deadline()).await.unwrap();
     assert_eq!(found, [Some(b.clone()), None, Some(a), Some(b)]);
+}
+
+pub async fn the_fate_of_a_deleted_tweet_is_known(backend: impl TweetBackend) {
+    let ports = backend.open().await;
+    assert!(ports.tweets.fates(&[], deadline()).await.unwrap().is_empty());
+    let (stays, goes) = (post(&ports, 1, "a").await.id, post(&ports, 2, "b").await.id);
+    ports.delete(2, goes).await.unwrap();
+    let fate = |author, deleted| {
+        let author = UserId::new(author);
+        Some(TweetFate { author, deleted })
+    };
+    let asked = [goes, TweetId::new(1), stays, goes];
+    let found = ports.tweets.fates(&asked, deadline()).await.unwrap();
+    assert_eq!(found, [fate(2, true), None, fate(1, false), fate(2, true)]);
 }
 
 pub async fn ids_and_positions_rise_in_commit_order(backend: impl TweetBackend) {

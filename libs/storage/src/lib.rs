@@ -21,6 +21,7 @@ mod delivery;
 mod error;
 mod event_log;
 mod follow_graph;
+mod follow_history;
 mod generations;
 mod graph;
 mod graph_feed;
@@ -38,6 +39,7 @@ pub use delivery::{ChunkResult, DeliveryStore, PendingChunk};
 pub use error::{BoxError, StoreError};
 pub use event_log::{Backlog, EventLog, Receipt, Received};
 pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageRequest};
+pub use follow_history::FollowHistory;
 pub use generations::Generations;
 pub use graph::{
     AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore, NewUser,
@@ -47,6 +49,13 @@ pub use graph_feed::{GraphFeed, Pulse};
 pub use idempotency::{IdempotencyConflict, IdempotencyKey, SignUpKey};
 pub use import::{ImportCounts, ImportRefusal};
 pub use outbox::{AsideTweet, Outbox, Outstanding, Settled};
-pub use timeline::{BuildTicket, Built, PushBatch, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore};
-pub use tweet::{DeleteTweet, DeleteTweetError, IdPage, InsertTweetError, Inserted, NewTweet, SourcedId, TweetStore};
+pub use timeline::{
+    BuildTicket, Built, PushBatch, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore, WalkPage, WalkPlace,
+};
+pub use tweet::{
+    DeleteTweet, DeleteTweetError, IdPage, InsertTweetError, Inserted, NewTweet, SourcedId, TweetFate, TweetStore,
+};
 pub use tweet_counts::TweetCounts;
+
+/// How long stores keep tombstones (of deleted tweets, of edges that were removed) at least.
+pub const TOMBSTONES_KEPT: std::time::Duration = std::time::Duration::from_hours(30 * 24);

@@ -107,6 +107,24 @@ pub struct TimelineStats {
     pub bytes: u64,
 }
 
+/// Where a walk over all timelines goes on. Only the store that gave it out knows what it means; the default is the beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WalkPlace {
+    /// Which part of the store.
+    pub part: u64,
+    /// Where in it.
+    pub at: u64,
+}
+
+/// Some of the users who have a timeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WalkPage {
+    /// The users, in no order.
+    pub users: Vec<UserId>,
+    /// Where the walk goes on; `None` at its end. A page may be empty and not the last.
+    pub next: Option<WalkPlace>,
+}
+
 /// Home timelines: for each active user the newest pushed ids, with a mark down to which they are complete.
 ///
 /// What a store is asked to keep may vanish; what it answers must be true. In particular a timeline that does not exist
@@ -146,6 +164,18 @@ pub trait TimelineStore: Send + Sync {
         holds: ActorVersion,
         deadline: Deadline,
     ) -> Result<bool, StoreError>;
+
+    /// All of a built timeline as it lies there, also what no timeline should have (ids below its mark, or out of order): for
+    /// whoever checks it. It is no read of its user, and keeps no timeline from being dropped.
+    async fn inspect(&self, user: UserId, deadline: Deadline) -> Result<Option<TimelineSlice>, StoreError>;
+
+    /// Users with a built timeline, from a place chosen at random, none twice, at most `limit`. It looks at a bounded part of
+    /// the store: fewer may be found than there are, but all of them in a store that holds little else.
+    async fn sample(&self, limit: usize, deadline: Deadline) -> Result<Vec<UserId>, StoreError>;
+
+    /// The users with a built timeline, page by page, some `limit` on each. Whoever has one from the beginning of the walk to
+    /// its end is on one of the pages, or on several.
+    async fn walk(&self, from: WalkPlace, limit: usize, deadline: Deadline) -> Result<WalkPage, StoreError>;
 
     /// Forgets timelines.
     async fn remove(&self, users: &[UserId], deadline: Deadline) -> Result<(), StoreError>;

@@ -88,6 +88,15 @@ pub struct SourcedId {
     pub author: UserId,
 }
 
+/// What has become of an accepted tweet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TweetFate {
+    /// Whose it is, or was.
+    pub author: UserId,
+    /// Whether it has been deleted.
+    pub deleted: bool,
+}
+
 /// A page of ids, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdPage {
@@ -113,6 +122,10 @@ pub trait TweetStore: Send + Sync {
 
     /// The tweets, in the order asked for; `None` for what is deleted or never was.
     async fn get(&self, ids: &[TweetId], deadline: Deadline) -> Result<Vec<Option<Tweet>>, StoreError>;
+
+    /// What has become of tweets, in the order asked for; `None` for what never was, and for what was deleted longer ago than
+    /// [`TOMBSTONES_KEPT`](crate::TOMBSTONES_KEPT).
+    async fn fates(&self, ids: &[TweetId], deadline: Deadline) -> Result<Vec<Option<TweetFate>>, StoreError>;
 
     /// The newest ids below `below`, over all sources together, at least `limit` of them where there are as many.
     /// Deleted tweets are left out. Sees every tweet committed before the call.

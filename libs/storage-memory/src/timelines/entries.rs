@@ -81,6 +81,11 @@ impl Entries {
         (page, start > 0)
     }
 
+    /// Moves the mark and leaves the ids as they are.
+    pub(super) const fn spoil_mark(&mut self, complete_from: TweetId) {
+        self.complete_from = complete_from.get();
+    }
+
     pub(super) const fn complete_from(&self) -> TweetId {
         TweetId::new(self.complete_from)
     }

@@ -14,12 +14,14 @@ pub(super) const PAGE: usize = 256;
 
 /// The slots of `PAGE` users with neighbouring ids.
 pub(super) struct Page {
+    number: u64,
     slots: Mutex<Box<[Slot]>>,
 }
 
 impl Page {
-    fn new() -> Self {
+    fn new(number: u64) -> Self {
         Self {
+            number,
             slots: Mutex::new((0..PAGE).map(|_| Slot::default()).collect()),
         }
     }
@@ -30,6 +32,15 @@ impl Page {
             bytes: signed(size_of::<Self>() + PAGE * size_of::<Slot>()),
             ..Footprint::default()
         }
+    }
+
+    /// Its users who have a built timeline.
+    pub(super) fn built(&self) -> Vec<UserId> {
+        let users = (self.number * PAGE as u64..).map(UserId::new);
+        self.with_slots(|slots| {
+            let built = users.zip(slots).filter(|(_, slot)| slot.is_built());
+            built.map(|(user, _)| user).collect()
+        })
     }
 
     /// Works on the slots under the lock.
@@ -74,7 +85,7 @@ impl Pages {
         if let Some(page) = directory.by_number.get(&number) {
             return (Arc::clone(page), false);
         }
-        let page = Arc::new(Page::new());
+        let page = Arc::new(Page::new(number));
         directory.by_number.insert(number, Arc::clone(&page));
         directory.in_order_of_making.push(Arc::clone(&page));
         (page, true)

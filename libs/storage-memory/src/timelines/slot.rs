@@ -41,6 +41,11 @@ impl Slot {
         self.built || self.building.is_some()
     }
 
+    /// Whether there is a timeline to be read.
+    pub(super) const fn is_built(&self) -> bool {
+        self.built
+    }
+
     pub(super) fn last_read_s(&self) -> u32 {
         self.last_read_s
     }
@@ -64,10 +69,16 @@ impl Slot {
     }
 
     pub(super) fn read(&mut self, below: TweetId, limit: usize, now_s: u32) -> Option<TimelineSlice> {
+        let slice = self.look(below, limit)?;
+        self.last_read_s = now_s;
+        Some(slice)
+    }
+
+    /// As [`Slot::read`], and does not count as one.
+    pub(super) fn look(&self, below: TweetId, limit: usize) -> Option<TimelineSlice> {
         if !self.built {
             return None;
         }
-        self.last_read_s = now_s;
         let (ids, more) = self.entries.newest_below(below, limit);
         let coverage = Coverage {
             complete_from: self.entries.complete_from(),
@@ -95,6 +106,11 @@ impl Slot {
         self.holds = built.coverage.holds;
         self.built = true;
         true
+    }
+
+    /// Moves the mark and nothing else, as no rule allows.
+    pub(super) fn spoil_mark(&mut self, complete_from: TweetId) {
+        self.entries.spoil_mark(complete_from);
     }
 
     pub(super) fn backfill(&mut self, ids: &[TweetId], held: ActorVersion, holds: ActorVersion, window: usize) -> bool {

@@ -34,6 +34,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("followers", views::FOLLOWERS),
     ("following", views::FOLLOWING),
     ("chunks", views::CHUNKS),
+    ("ever followed", views::EVER_FOLLOWED),
     ("find a key", idempotency::FIND),
     ("keep a key", idempotency::KEEP),
     ("import accounts", import::ACCOUNTS),

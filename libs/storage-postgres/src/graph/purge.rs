@@ -2,15 +2,12 @@
 
 use deadpool_postgres::{Client, Transaction};
 use model::UserId;
-use storage::{Deadline, StoreError};
+use storage::{Deadline, StoreError, TOMBSTONES_KEPT};
 use tokio_postgres::Row;
 
 use super::{PostgresGraph, sessions};
 use crate::ask;
 use crate::sql;
-
-/// Work that is older than this cannot be under way any more.
-const TOMBSTONES_KEPT_MS: u64 = 30 * 24 * 3_600_000;
 
 /// The next account after `$1`, which no other process is at.
 pub(crate) const NEXT: &str = "SELECT id FROM users WHERE deleted_at_ms IS NOT NULL AND NOT purged AND id > $1
@@ -141,11 +138,11 @@ async fn remove(
 }
 
 impl PostgresGraph {
-    /// Drops tombstones of edges that are older than thirty days, and idempotency keys and revoked tokens that have ended,
+    /// Drops tombstones of edges that are so old that no work of before can be under way, and idempotency keys and revoked tokens that have ended,
     /// at most `limit` of each; answers how many. Any number of processes may do it.
     pub async fn prune(&self, limit: usize, deadline: Deadline) -> Result<u64, StoreError> {
         let now_ms = self.clock.unix_ms();
-        let before_ms = sql::column(now_ms.saturating_sub(TOMBSTONES_KEPT_MS));
+        let before_ms = sql::column(now_ms.saturating_sub(sql::millis(TOMBSTONES_KEPT)));
         let limit = sql::limit(limit);
         let client = self.pool.client(deadline).await?;
         let mut pruned = 0;

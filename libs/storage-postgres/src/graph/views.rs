@@ -1,5 +1,6 @@
 //! What others ask about edges: a reader's view, and pages and chunks of followers.
 
+use ahash::AHashSet;
 use deadpool_postgres::GenericClient;
 use model::{ActorVersion, ChunkPlan, Followee, ReaderView, UserId};
 use storage::{ChunksRequest, Deadline, EdgeDirection, FollowerPage, FollowerPageRequest, StoreError};
@@ -134,4 +135,20 @@ pub(super) async fn chunks(
         }
     };
     Ok((0..).zip(&rows).map(plan).collect())
+}
+
+/// Whom of these an account follows, or did: tombstones stay for a time.
+pub(crate) const EVER_FOLLOWED: &str = "SELECT followee FROM follows WHERE follower = $1 AND followee = ANY($2)";
+
+/// Whether an account follows each of these, or has at some time.
+pub(super) async fn ever_followed(
+    client: &impl GenericClient,
+    reader: UserId,
+    authors: &[UserId],
+    deadline: Deadline,
+) -> Result<Vec<bool>, StoreError> {
+    let columns: Vec<i64> = authors.iter().map(|author| sql::column(author.get())).collect();
+    let rows = ask::query(client, deadline, EVER_FOLLOWED, &[&sql::column(reader.get()), &columns]).await?;
+    let followed: AHashSet<UserId> = rows.iter().map(|row| sql::user(row.get(0))).collect();
+    Ok(authors.iter().map(|author| followed.contains(author)).collect())
 }

@@ -1,13 +1,10 @@
 //! What is kept for a time only.
 
-use storage::{Deadline, StoreError};
+use storage::{Deadline, StoreError, TOMBSTONES_KEPT};
 
 use super::PostgresTweets;
 use crate::ask::execute;
 use crate::sql;
-
-/// Tombstones stay for as long as a timeline may hold their tweet, and its author may ask for the deletion again.
-const TOMBSTONES_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// An array, so that the planner does not take `limit` for a share of the table. A key that is taken anew meanwhile stays.
 pub(crate) const PRUNE_KEYS: &str = "DELETE FROM idempotency_keys WHERE expires_at_ms <= $1 AND ctid = ANY (ARRAY(
@@ -28,12 +25,13 @@ pub struct Pruned {
 }
 
 impl PostgresTweets {
-    /// Drops idempotency keys that have ended, and tombstones that are older than thirty days, at most `limit` of each.
+    /// Drops idempotency keys that have ended, and tombstones that have been kept for as long as a timeline may hold their
+    /// tweet and its author may ask for the deletion again, at most `limit` of each.
     /// Any number of processes may do it.
     pub async fn prune(&self, limit: usize, deadline: Deadline) -> Result<Pruned, StoreError> {
         let client = self.pool.client(deadline).await?;
         let (now_ms, limit) = (self.clock.unix_ms(), sql::limit(limit));
-        let before_ms = sql::column(now_ms.saturating_sub(TOMBSTONES_KEPT_MS));
+        let before_ms = sql::column(now_ms.saturating_sub(sql::millis(TOMBSTONES_KEPT)));
         Ok(Pruned {
             keys: execute(&client, deadline, PRUNE_KEYS, &[&sql::column(now_ms), &limit]).await?,
             tombstones: execute(&client, deadline, PRUNE_TOMBSTONES, &[&before_ms, &limit]).await?,

@@ -1,8 +1,9 @@
 //! A row of `tweets`.
 
+use ahash::AHashMap;
 use deadpool_postgres::GenericClient;
 use model::{Author, Tweet, TweetId};
-use storage::{Deadline, StoreError};
+use storage::{Deadline, StoreError, TweetFate};
 use tokio_postgres::Row;
 
 use crate::ask::query;
@@ -47,4 +48,22 @@ pub(super) async fn find(
     }
     let rows = query(client, deadline, FIND, &[&ids]).await?;
     Ok(rows.iter().map(TweetRow::from).collect())
+}
+
+/// Without texts: nobody shows them.
+pub(crate) const FATES: &str = "SELECT id, author, deleted_at_ms IS NOT NULL FROM tweets WHERE id = ANY($1)";
+
+/// What has become of those of these tweets that are known.
+pub(super) async fn fates(
+    client: &impl GenericClient,
+    ids: &[TweetId],
+    deadline: Deadline,
+) -> Result<AHashMap<TweetId, TweetFate>, StoreError> {
+    let ids: Vec<i64> = ids.iter().map(|id| sql::column(id.get())).collect();
+    let rows = query(client, deadline, FATES, &[&ids]).await?;
+    let fate = |row: &Row| {
+        let (author, deleted) = (sql::user(row.get(1)), row.get(2));
+        (sql::tweet(row.get(0)), TweetFate { author, deleted })
+    };
+    Ok(rows.iter().map(fate).collect())
 }

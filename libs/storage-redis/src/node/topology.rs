@@ -68,8 +68,12 @@ impl Topology {
         owner.ok_or_else(|| Error::new(ErrorKind::Cluster, "no node has this slot"))
     }
 
+    /// By address, so that a place among them means something as long as they are the same.
     pub(super) fn members(&self) -> Vec<Arc<Member>> {
-        self.table.read().members.values().cloned().collect()
+        let table = Arc::clone(&self.table.read());
+        let mut members: Vec<_> = table.members.iter().collect();
+        members.sort_unstable_by_key(|(server, _)| *server);
+        members.into_iter().map(|(_, member)| Arc::clone(member)).collect()
     }
 
     /// The node at an address, which may be new to the cluster.

@@ -103,7 +103,8 @@ fn look(key: &str) -> [Request; 3] {
     ]
 }
 
-async fn one<T: fred::types::FromValue>(
+/// What a member answers to one request.
+pub(super) async fn one<T: fred::types::FromValue>(
     member: &Member,
     deadline: Deadline,
     request: impl FnOnce(&Confirmed) -> Request,

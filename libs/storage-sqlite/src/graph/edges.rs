@@ -95,6 +95,13 @@ pub(super) fn is_present(
     Ok(present.unwrap_or(false))
 }
 
+/// Whether one account follows another, or ever has: tombstones stay.
+pub(super) fn ever_followed(connection: &Connection, reader: UserId, author: UserId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM following WHERE follower = ?1 AND followee = ?2")?
+        .exists((sql::column(reader.get()), sql::column(author.get())))
+}
+
 fn may_add(connection: &Connection, write: &EdgeWrite) -> rusqlite::Result<Result<(), EdgeError>> {
     let blocked = is_present(connection, EdgeKind::Block, write.actor, write.target)?
         || is_present(connection, EdgeKind::Block, write.target, write.actor)?;

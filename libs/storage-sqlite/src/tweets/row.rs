@@ -2,6 +2,7 @@
 
 use model::{Author, Tweet, TweetId};
 use rusqlite::{Connection, OptionalExtension, Row};
+use storage::TweetFate;
 
 use crate::sql;
 
@@ -21,6 +22,14 @@ impl TweetRow {
             )?
             .query_row([sql::column(id.get())], |row| Self::try_from(row))
             .optional()
+    }
+
+    /// What has become of it.
+    pub(super) const fn fate(&self) -> TweetFate {
+        TweetFate {
+            author: self.tweet.author.id,
+            deleted: self.is_deleted,
+        }
     }
 
     /// The tweet, unless it is deleted.

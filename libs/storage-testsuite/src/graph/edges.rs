@@ -276,3 +276,20 @@ pub async fn concurrent_writes_of_an_actor_get_versions_of_their_own(backend: im
     assert_eq!((versions.len(), &versions), (29, &written));
     graph.expect_counts(users[0], 0, 29).await;
 }
+
+pub async fn who_was_ever_followed_is_known(backend: impl GraphBackend) {
+    let graph = Graph::open(&backend).await;
+    let [reader, followed, left, gone, other] = graph.users().await;
+    for author in [followed, left, gone] {
+        graph.follow(reader, author).await;
+    }
+    graph.remove(EdgeKind::Follow, reader, left).await;
+    graph.put(EdgeKind::Mute, reader, other).await;
+    graph.follow(other, reader).await;
+    graph.0.delete_user(gone, deadline()).await.unwrap();
+    graph.purge(10).await;
+    let asked = [other, gone, followed, nobody(), left, followed];
+    let ever = graph.0.ever_followed(reader, &asked, deadline()).await.unwrap();
+    assert_eq!(ever, [false, true, true, false, true, true]);
+    assert!(graph.0.ever_followed(reader, &[], deadline()).await.unwrap().is_empty());
+}
