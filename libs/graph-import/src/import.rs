@@ -4,11 +4,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use runtime::exit;
+use runtime::{Progress, counted, exit};
 use storage::ImportCounts;
 
 use crate::graph_file::{self, BadLines, GraphFileError, ParsedGraph};
-use crate::progress::{Progress, counted};
 use crate::report;
 
 /// Where the edges go.
@@ -115,7 +114,7 @@ async fn take_over<T: ImportTarget>(
     graph: &ParsedGraph,
 ) -> Result<ImportCounts, ImportFailure<T::Error>> {
     let edges = graph.edges.len() as u64;
-    let mut progress = Progress::edges("importing edges", edges);
+    let mut progress = Progress::things("importing edges", edges);
     let (mut made, mut done) = (ImportCounts::default(), 0);
     for batch in graph.batches() {
         let counts = target

@@ -3,8 +3,6 @@
 
 pub mod graph_file;
 mod import;
-mod progress;
 mod report;
 
 pub use import::{ImportFailure, ImportTarget, import_graph};
-pub use progress::Progress;

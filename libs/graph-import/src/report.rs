@@ -3,9 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use runtime::counted;
 use storage::ImportCounts;
-
-use crate::progress::counted;
 
 /// One line, and one more for each kind of refusal that there was.
 pub(crate) fn of(made: &ImportCounts, took: Duration) -> String {

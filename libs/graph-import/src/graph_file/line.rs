@@ -1,6 +1,6 @@
 //! One line of a file of edges.
 
-use crate::progress::counted;
+use runtime::counted;
 
 /// The largest account number: its handle, `u` and the number, has at most 15 characters.
 pub const MAX_NUMBER: u64 = 99_999_999_999_999;

@@ -19,8 +19,8 @@ impl Progress {
         Self::new(what, total, "{msg} [{bar:30}] {bytes} of {total_bytes}, {eta} left")
     }
 
-    /// Work that is measured in edges.
-    pub fn edges(what: &'static str, total: u64) -> Self {
+    /// Work that is measured in edges, timelines or other things.
+    pub fn things(what: &'static str, total: u64) -> Self {
         Self::new(
             what,
             total,
@@ -58,7 +58,7 @@ impl Drop for Progress {
 }
 
 /// `1 edge`, `2 edges`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{ending}")
 }
