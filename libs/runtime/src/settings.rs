@@ -37,6 +37,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Home timelines.
     pub timeline: Timeline,
+    /// Comparisons of stored timelines with the tweets.
+    pub audit: Audit,
     /// The production store.
     pub postgres: Postgres,
     /// Timelines and caches in production.
@@ -107,6 +109,16 @@ pub struct Timeline {
     pub memory_mib: u64,
     /// Timelines that were not read for so many days are dropped.
     pub idle_days: u32,
+}
+
+/// Comparisons of stored timelines with the tweets.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Between two rounds of a process, about, in milliseconds.
+    pub interval_ms: u64,
+    /// Timelines that a round compares; 0: there are no rounds.
+    pub timelines: usize,
 }
 
 impl Timeline {
@@ -252,6 +264,7 @@ impl Default for Settings {
             admin: Admin::default(),
             data_dir: PathBuf::from("./data"),
             timeline: Timeline::default(),
+            audit: Audit::default(),
             postgres: Postgres::default(),
             redis: Redis::default(),
             events: Events::default(),
@@ -292,6 +305,15 @@ impl Default for Timeline {
             crossing_margin_ms: 500,
             memory_mib: 4_096,
             idle_days: 30,
+        }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            interval_ms: 60_000,
+            timelines: 20,
         }
     }
 }

@@ -12,7 +12,7 @@ use model::{Clock, InvalidRules, RulesInForce, Thresholds};
 use runtime::Settings;
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use telemetry::Metrics;
-use timeline_read::{TimelineRead, TimelineReadSettings};
+use timeline_read::{AuditSettings, TimelineRead, TimelineReadSettings};
 use tokio_util::sync::CancellationToken;
 use tweet_ingest::TweetIngest;
 
@@ -33,7 +33,7 @@ pub(crate) struct Services {
     pub(crate) timelines: Arc<MemoryTimelines>,
     tweet_ingest: Arc<TweetIngest>,
     fan_out: Arc<FanOut>,
-    timeline_read: Arc<TimelineRead>,
+    pub(crate) timeline_read: Arc<TimelineRead>,
     authenticator: web::Data<Authenticator>,
 }
 
@@ -84,13 +84,16 @@ impl Services {
                 tweets: stores.tweets.clone(),
                 cache,
                 graph: follow_graph.clone(),
+                follows: stores.graph.clone(),
                 log: stores.tweets.clone(),
                 versions: None,
             },
             TimelineReadSettings {
                 window: settings.timeline.window,
+                audit: audit_settings(settings),
                 ..TimelineReadSettings::default()
             },
+            Arc::clone(&clock),
         );
         let authenticator = Authenticator::new(keys.verifying(settings)?, follow_graph.clone(), clock);
         Ok(Self {
@@ -126,9 +129,11 @@ impl Services {
     pub(crate) fn internal_routes(&self) -> Routes {
         let follow_graph = follow_graph::internal_routes(Arc::clone(&self.follow_graph));
         let fan_out = fan_out::internal_routes(Arc::clone(&self.fan_out));
+        let timeline_read = timeline_read::internal_routes(Arc::clone(&self.timeline_read));
         Arc::new(move |config: &mut web::ServiceConfig| {
             follow_graph(config);
             fan_out(config);
+            timeline_read(config);
         })
     }
 
@@ -167,6 +172,13 @@ fn timeline_options(settings: &Settings) -> MemoryTimelineOptions {
     MemoryTimelineOptions {
         window: settings.timeline.window,
         memory_bytes: settings.timeline.memory_mib << 20,
+    }
+}
+
+fn audit_settings(settings: &Settings) -> AuditSettings {
+    AuditSettings {
+        interval: Duration::from_millis(settings.audit.interval_ms),
+        timelines: settings.audit.timelines,
     }
 }
 

@@ -4,6 +4,8 @@
 //! first history of a test is the one that a failure named. A failing history is shrunk, for
 //! `ROOKERY_ORACLE_SHRINK_SECONDS` at most, and printed as steps.
 
+#[path = "oracle/audited.rs"]
+mod audited;
 #[path = "oracle/held_log.rs"]
 mod held_log;
 #[path = "oracle/in_process.rs"]
@@ -24,6 +26,7 @@ fn setup(name: &'static str, strategy: Strategy, window: usize) -> Setup {
         window,
         pull_threshold: 3,
         push_threshold: 2,
+        audited: false,
     }
 }
 
@@ -120,6 +123,35 @@ async fn late_arrivals_are_not_forgotten() {
     for (name, strategy) in [("late-push", Strategy::Push), ("late-hybrid", Strategy::Hybrid)] {
         Suite::new(setup(name, strategy, 6), late, 4).run_side_by_side(1).await;
     }
+}
+
+/// Whatever happened, a stored timeline is what the tweets say, all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audits_find_no_difference() {
+    let crossing = Plan {
+        rules_change: true,
+        ..PLAN
+    };
+    for (name, strategy, window, plan) in [
+        ("audited-push", Strategy::Push, 4, PLAN),
+        ("audited-crossing", Strategy::Hybrid, 6, crossing),
+    ] {
+        let audited = Setup {
+            audited: true,
+            ..setup(name, strategy, window)
+        };
+        Suite::new(audited, plan, 6).run_side_by_side(3).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audits_find_no_difference_while_deliveries_are_late() {
+    let late = Plan { holds: true, ..PLAN };
+    let audited = Setup {
+        audited: true,
+        ..setup("audited-late", Strategy::Hybrid, 6)
+    };
+    Suite::new(audited, late, 4).run_side_by_side(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

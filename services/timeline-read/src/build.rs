@@ -2,12 +2,13 @@
 //! for each reader however many ask: meanwhile reads are served from the tweet store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::AHashSet;
 use model::{ActorVersion, AuthorRange, Coverage, DeliveryRules, IdRange, ReaderView, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{Built, Deadline, StoreError};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,13 +16,36 @@ use crate::metrics::ReadMetrics;
 use crate::service::Ports;
 use crate::settings::TimelineReadSettings;
 
+/// How often somebody who wants a timeline built anew looks whether other work on it is done.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// What a timeline lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
     /// It is not there.
     Build,
+    /// It is there, and not to be trusted.
+    Rebuild,
     /// It lacks whom its reader has followed since this version.
     Backfill(Coverage),
+}
+
+/// What a job came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The timeline is in order.
+    InOrder,
+    /// Somebody else has begun to build it since, or it has vanished: nothing was done.
+    Superseded,
+    /// There is no such account, and so no timeline any more.
+    NoAccount,
+}
+
+/// A job for somebody's timeline, and who waits for its end.
+struct Order {
+    reader: UserId,
+    job: Job,
+    waiting: Option<oneshot::Sender<Result<Outcome, StoreError>>>,
 }
 
 /// Takes requests from reads, and works them off.
@@ -29,8 +53,8 @@ pub(crate) struct Builder {
     ports: Ports,
     settings: TimelineReadSettings,
     metrics: ReadMetrics,
-    queue: mpsc::Sender<(UserId, Job)>,
-    jobs: Mutex<Option<mpsc::Receiver<(UserId, Job)>>>,
+    queue: mpsc::Sender<Order>,
+    jobs: Mutex<Option<mpsc::Receiver<Order>>>,
     /// Readers whose timeline is queued or being worked on.
     claimed: Arc<Mutex<AHashSet<UserId>>>,
 }
@@ -56,8 +80,52 @@ impl Builder {
             return;
         };
         if self.claimed.lock().insert(reader) {
-            place.send((reader, job));
+            let waiting = None;
+            place.send(Order { reader, job, waiting });
         }
+    }
+
+    /// Has a timeline built anew, after other work on it and behind the jobs that wait already, and waits for the end. When
+    /// the deadline passes, the build goes on.
+    pub(crate) async fn rebuild(&self, reader: UserId, deadline: Deadline) -> Result<Outcome, StoreError> {
+        let built = async {
+            let order = self.order_rebuild(reader).await?;
+            order.await.map_err(|_| ending())?
+        };
+        let built = tokio::time::timeout_at(deadline.instant().into(), built).await;
+        built.map_err(|_| StoreError::Timeout {
+            store: "a turn to build",
+        })?
+    }
+
+    async fn order_rebuild(
+        &self,
+        reader: UserId,
+    ) -> Result<oneshot::Receiver<Result<Outcome, StoreError>>, StoreError> {
+        loop {
+            let place = self.queue.reserve().await.map_err(|_| ending())?;
+            if self.claimed.lock().insert(reader) {
+                let (waiting, outcome) = oneshot::channel();
+                place.send(Order {
+                    reader,
+                    job: Job::Rebuild,
+                    waiting: Some(waiting),
+                });
+                return Ok(outcome);
+            }
+            drop(place);
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// Until when a build that begins now is done, or given up.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.settings.build_timeout)
+    }
+
+    /// Until when one that is asked for now is, though it has to wait for others.
+    pub(crate) fn patience(&self) -> Deadline {
+        Deadline::after(self.settings.build_timeout * 4)
     }
 
     #[cfg(test)]
@@ -83,7 +151,7 @@ impl Builder {
                 let place = Arc::clone(&under_way).acquire_owned().await.ok()?;
                 Some((jobs.recv().await?, place))
             };
-            let ((reader, job), place) = tokio::select! {
+            let (Order { reader, job, waiting }, place) = tokio::select! {
                 () = shutdown.cancelled() => break,
                 next = next => match next {
                     Some(next) => next,
@@ -98,14 +166,23 @@ impl Builder {
             running.spawn(async move {
                 let done = worker.work(reader, job).await;
                 metrics.built(job, if done.is_ok() { "done" } else { "failed" });
-                if let Err(error) = done {
-                    tracing::warn!(%reader, %error, "a timeline was not built; the next read tries again");
-                }
                 drop((claim, place));
+                match (done, waiting) {
+                    // Whoever waited may have given up.
+                    (done, Some(waiting)) => _ = waiting.send(done),
+                    (Err(error), None) => {
+                        tracing::warn!(%reader, %error, "a timeline was not built; the next read tries again");
+                    }
+                    (Ok(_), None) => {}
+                }
             });
         }
         while running.join_next().await.is_some() {}
     }
+}
+
+fn ending() -> StoreError {
+    StoreError::unavailable("the builder of timelines", "this process is ending")
 }
 
 /// That a reader's timeline is being worked on. It ends with the work, however that ends.
@@ -128,10 +205,10 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work(&self, reader: UserId, job: Job) -> Result<(), StoreError> {
+    async fn work(&self, reader: UserId, job: Job) -> Result<Outcome, StoreError> {
         let deadline = Deadline::after(self.settings.build_timeout);
         match job {
-            Job::Build => self.build(reader, deadline).await,
+            Job::Build | Job::Rebuild => self.build(reader, deadline).await,
             Job::Backfill(coverage) => self.backfill(reader, coverage, deadline).await,
         }
     }
@@ -148,11 +225,12 @@ impl Worker {
     /// read; then as long is waited as anybody may hold older ones; then the tweets are scanned, and what was pushed
     /// meanwhile is merged by the install. A tweet that was accepted before the scan is found by it; one that was accepted
     /// later is pushed by a worker that knows these follows.
-    async fn build(&self, reader: UserId, deadline: Deadline) -> Result<(), StoreError> {
+    async fn build(&self, reader: UserId, deadline: Deadline) -> Result<Outcome, StoreError> {
         let turn = self.turn(deadline).await?;
         let ticket = self.ports.timelines.begin_build(reader, deadline).await?;
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
-            return self.ports.timelines.remove(&[reader], deadline).await;
+            self.ports.timelines.remove(&[reader], deadline).await?;
+            return Ok(Outcome::NoAccount);
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
@@ -164,17 +242,15 @@ impl Worker {
             complete_from,
             holds: view.version,
         };
-        self.ports
-            .timelines
-            .install(ticket, Built { ids, coverage }, deadline)
-            .await?;
-        Ok(())
+        let built = Built { ids, coverage };
+        let installed = self.ports.timelines.install(ticket, built, deadline).await?;
+        Ok(done(installed))
     }
 
-    async fn backfill(&self, reader: UserId, stored: Coverage, deadline: Deadline) -> Result<(), StoreError> {
+    async fn backfill(&self, reader: UserId, stored: Coverage, deadline: Deadline) -> Result<Outcome, StoreError> {
         let turn = self.turn(deadline).await?;
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
-            return Ok(());
+            return Ok(Outcome::NoAccount);
         };
         let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
@@ -187,11 +263,12 @@ impl Worker {
             drop(turn);
             return self.build(reader, deadline).await;
         }
-        self.ports
+        let merged = self
+            .ports
             .timelines
             .backfill(reader, &ids, stored.holds, view.version, deadline)
             .await?;
-        Ok(())
+        Ok(done(merged))
     }
 
     /// The newest tweets of these authors that readers don't pull anyway, as many as a timeline holds, none below
@@ -229,6 +306,14 @@ impl Worker {
             below = next;
         }
         Ok((ids, below))
+    }
+}
+
+const fn done(installed: bool) -> Outcome {
+    if installed {
+        Outcome::InOrder
+    } else {
+        Outcome::Superseded
     }
 }
 

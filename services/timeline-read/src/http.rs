@@ -1,7 +1,8 @@
-//! The public routes.
+//! The routes.
 
 mod get_home;
 mod get_user_timeline;
+mod post_audit;
 
 use std::sync::Arc;
 
@@ -28,7 +29,17 @@ pub fn routes(service: Arc<TimelineRead>) -> impl Fn(&mut web::ServiceConfig) + 
     }
 }
 
-/// The description of these routes.
+/// The operators' routes.
+pub fn internal_routes(service: Arc<TimelineRead>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let service = web::Data::from(service);
+    move |config| {
+        config
+            .app_data(service.clone())
+            .service(Endpoint::new("/admin/audit").post(post_audit::post_audit));
+    }
+}
+
+/// The description of the public routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(get_home::get_home, get_user_timeline::get_user_timeline))]

@@ -6,17 +6,20 @@
 //! depend on how a tweet travelled; only its cost does.
 //!
 //! Stored timelines are a cache. One that is missing is built in the background ([`build`]) while its reader is served
-//! from the tweet store.
+//! from the tweet store. Some are compared with the tweet store now and then ([`audit`]), and all can be computed anew
+//! ([`rebuild`]).
 //!
 //! Ports: [`storage::TimelineStore`], [`storage::TweetStore`], [`storage::TweetCache`], [`storage::FollowGraph`],
-//! [`storage::EventLog`] (for the mark below which nothing can arrive late).
+//! [`storage::FollowHistory`] (for audits), [`storage::EventLog`] (for the mark below which nothing can arrive late).
 
+mod audit;
 mod build;
 mod home;
 mod http;
 mod hydrate;
 mod mark;
 mod metrics;
+mod rebuild;
 mod service;
 mod settings;
 mod sources;
@@ -24,7 +27,9 @@ mod sources;
 mod tests;
 mod user_timeline;
 
-pub use http::{openapi, routes};
+pub use audit::AuditReport;
+pub use http::{internal_routes, openapi, routes};
+pub use rebuild::{RebuildCounts, Rebuilt};
 pub use service::{Ports, ReadError, TimelineRead};
-pub use settings::TimelineReadSettings;
+pub use settings::{AuditSettings, TimelineReadSettings};
 pub use sources::beside_stored;

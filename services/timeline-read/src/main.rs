@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web;
 use backends::{Backends, Running, listen, program};
@@ -9,7 +10,7 @@ use bootstrap::{Failure, Stage, Wiring};
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use telemetry::Metrics;
-use timeline_read::{Ports, TimelineRead, TimelineReadSettings, routes};
+use timeline_read::{AuditSettings, Ports, TimelineRead, TimelineReadSettings, internal_routes, routes};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -31,14 +32,19 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         tweets: tweets.clone(),
         cache: backends.tweet_cache(),
         graph,
+        follows: backends.graph(),
         log: backends.event_log(Arc::clone(&tweets)).await?,
         versions: Some(timelines),
     };
     let settings_of_reads = TimelineReadSettings {
         window: settings.timeline.window,
+        audit: AuditSettings {
+            interval: Duration::from_millis(settings.audit.interval_ms),
+            timelines: settings.audit.timelines,
+        },
         ..TimelineReadSettings::default()
     };
-    let service = TimelineRead::new(ports, settings_of_reads);
+    let service = TimelineRead::new(ports, settings_of_reads, backends.clock());
     let served = routes(Arc::clone(&service));
     let public = move |config: &mut web::ServiceConfig| {
         config.app_data(authenticator.clone());
@@ -48,7 +54,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     service.register(&mut metrics);
     let wiring = Wiring {
         public: Some(Arc::new(public)),
-        internal: Arc::new(|_| {}),
+        internal: Arc::new(internal_routes(Arc::clone(&service))),
         metrics,
     };
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);

@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::{COUNTS, Metrics};
 
+use crate::audit::AuditMetrics;
 use crate::build::Job;
 use crate::sources::Lookup;
 
@@ -15,6 +16,7 @@ pub(crate) struct ReadMetrics {
     pulled_authors: Histogram,
     tweets: Family<TweetLabels, Counter>,
     builds: Family<BuildLabels, Counter>,
+    pub(crate) audits: AuditMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +43,7 @@ impl Default for ReadMetrics {
             pulled_authors: Histogram::new(COUNTS),
             tweets: Family::default(),
             builds: Family::default(),
+            audits: AuditMetrics::default(),
         }
     }
 }
@@ -65,10 +68,12 @@ impl ReadMetrics {
         );
         metrics.add(
             "rookery_timeline_builds",
-            "Timelines that were put in order behind reads, by `job` (`build` of a missing one, `backfill` of a new follow) \
-             and `outcome` (`done`, `failed`; `dropped` when the queue was full)",
+            "Timelines that were put in order behind reads, by `job` (`build` of a missing one, `backfill` of a new follow, \
+             `rebuild` of one that an audit found wrong or an operator wants anew) and `outcome` (`done`, `failed`; \
+             `dropped` when the queue was full)",
             &self.builds,
         );
+        self.audits.register(metrics);
     }
 
     pub(crate) fn home_page(&self, stored: &'static str, complete: bool) {
@@ -92,6 +97,7 @@ impl ReadMetrics {
     pub(crate) fn built(&self, job: Job, outcome: &'static str) {
         let job = match job {
             Job::Build => "build",
+            Job::Rebuild => "rebuild",
             Job::Backfill(_) => "backfill",
         };
         self.builds.get_or_create(&BuildLabels { job, outcome }).inc();

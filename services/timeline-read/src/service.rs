@@ -4,14 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{DeliveryRules, ReaderView, TweetId, UserId};
+use model::{Clock, DeliveryRules, ReaderView, TweetId, UserId};
 use storage::{
-    ActorVersions, AsideTweet, Deadline, EventLog, FollowGraph, StoreError, TimelineStore, TweetCache, TweetStore,
+    ActorVersions, AsideTweet, Deadline, EventLog, FollowGraph, FollowHistory, StoreError, TimelineStore, TweetCache,
+    TweetStore,
 };
 use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::TimelineReadSettings;
+use crate::audit::Auditor;
 use crate::build::Builder;
 use crate::hydrate::Hydrator;
 use crate::metrics::ReadMetrics;
@@ -28,6 +30,8 @@ pub struct Ports {
     pub cache: Arc<dyn TweetCache>,
     /// Who follows whom, and how tweets are delivered.
     pub graph: Arc<dyn FollowGraph>,
+    /// Whom readers ever followed.
+    pub follows: Arc<dyn FollowHistory>,
     /// How far deliveries have come.
     pub log: Arc<dyn EventLog>,
     /// Where a version is announced again when it is not known any more; in one process nobody needs it.
@@ -51,19 +55,22 @@ pub struct TimelineRead {
     pub(crate) hydrator: Hydrator,
     pub(crate) builder: Builder,
     pub(crate) metrics: ReadMetrics,
+    pub(crate) auditor: Auditor,
 }
 
 impl TimelineRead {
     /// Wires the service; [`TimelineRead::run`] starts what goes on behind requests.
-    pub fn new(ports: Ports, settings: TimelineReadSettings) -> Arc<Self> {
+    pub fn new(ports: Ports, settings: TimelineReadSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
         let metrics = ReadMetrics::default();
         let hydrator = Hydrator::new(Arc::clone(&ports.cache), Arc::clone(&ports.tweets), metrics.clone());
+        let auditor = Auditor::new(&settings, clock);
         let builder = Builder::new(ports.clone(), settings, metrics.clone());
         Arc::new(Self {
             ports,
             hydrator,
             builder,
             metrics,
+            auditor,
         })
     }
 
@@ -72,9 +79,9 @@ impl TimelineRead {
         self.metrics.register(metrics);
     }
 
-    /// Builds timelines until `shutdown`; then finishes the builds that are under way.
+    /// Builds timelines, and audits some of them now and then, until `shutdown`; then finishes the builds that are under way.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        self.builder.run(shutdown).await;
+        tokio::join!(self.builder.run(shutdown.clone()), self.audit_now_and_then(&shutdown));
     }
 
     /// What a home timeline read goes by. The order is part of the protocol (`docs/crossing.md`): the mark is taken before

@@ -15,6 +15,34 @@ pub struct TimelineReadSettings {
     pub build_queue: usize,
     /// How long one build may take.
     pub build_timeout: Duration,
+    /// What audits look at by themselves.
+    pub audit: AuditSettings,
+}
+
+/// What audits look at by themselves. Each process has audits of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditSettings {
+    /// Between two rounds, about.
+    pub interval: Duration,
+    /// Timelines that a round looks at; none when 0.
+    pub timelines: usize,
+}
+
+impl AuditSettings {
+    /// No audits but those that are asked for.
+    pub const OFF: Self = Self {
+        interval: Duration::MAX,
+        timelines: 0,
+    };
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_mins(1),
+            timelines: 20,
+        }
+    }
 }
 
 impl Default for TimelineReadSettings {
@@ -25,6 +53,7 @@ impl Default for TimelineReadSettings {
             builds_under_way: 512,
             build_queue: 10_000,
             build_timeout: Duration::from_secs(30),
+            audit: AuditSettings::default(),
         }
     }
 }

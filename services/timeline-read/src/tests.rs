@@ -14,7 +14,8 @@ use model::{
 };
 use parking_lot::Mutex;
 use storage::{
-    ChunksRequest, Deadline, FollowGraph, FollowerPage, FollowerPageRequest, NewTweet, StoreError, TweetStore,
+    ChunksRequest, Deadline, FollowGraph, FollowHistory, FollowerPage, FollowerPageRequest, NewTweet, StoreError,
+    TweetStore,
 };
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use storage_sqlite::{SqliteTweets, TweetOptions};
@@ -55,17 +56,18 @@ impl World {
         let tweets = SqliteTweets::open(dir.path(), clock.clone(), options).unwrap();
         let graph = Arc::new(graph);
         let ports = Ports {
-            timelines: MemoryTimelines::new(clock, MemoryTimelineOptions::default()),
+            timelines: MemoryTimelines::new(clock.clone(), MemoryTimelineOptions::default()),
             tweets: tweets.clone(),
             cache: MemoryTweets::new(1 << 20),
             graph: graph.clone(),
+            follows: graph.clone(),
             log: tweets.clone(),
             versions: None,
         };
         Self {
             tweets,
             graph,
-            service: TimelineRead::new(ports, settings),
+            service: TimelineRead::new(ports, settings, clock),
             _dir: dir,
         }
     }
@@ -167,5 +169,12 @@ impl FollowGraph for Graph {
 
     fn believable_until(&self) -> Option<Instant> {
         None
+    }
+}
+
+#[async_trait]
+impl FollowHistory for Graph {
+    async fn ever_followed(&self, _: UserId, authors: &[UserId], _: Deadline) -> Result<Vec<bool>, StoreError> {
+        Ok(authors.iter().map(|author| *author == AUTHOR).collect())
     }
 }

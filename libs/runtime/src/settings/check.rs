@@ -7,6 +7,8 @@ use crate::logging::parse_filter;
 
 const POSTGRES: &[&str] = &["postgres://", "postgresql://"];
 const REDIS: &[&str] = &["redis://", "rediss://", "redis-cluster://", "rediss-cluster://"];
+/// A round must be done before the next one.
+const MOST_AUDITED: usize = 1_000;
 const HTTP: &[&str] = &["http://", "https://"];
 
 /// Everything that is wrong with these settings.
@@ -33,6 +35,11 @@ pub(super) fn check(settings: &Settings) -> Vec<ConfigProblem> {
         "must differ from `http.addr`",
     );
     timeline(settings, &mut demand);
+    demand(
+        settings.audit.timelines <= MOST_AUDITED,
+        "audit.timelines",
+        "must be from 0 to 1000",
+    );
     positive(settings, &mut demand);
     urls(settings, &mut demand);
     demand(
@@ -62,6 +69,7 @@ fn positive(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'s
         ("http.request_timeout_ms", settings.http.request_timeout_ms),
         ("timeline.memory_mib", settings.timeline.memory_mib),
         ("timeline.idle_days", settings.timeline.idle_days.into()),
+        ("audit.interval_ms", settings.audit.interval_ms),
         ("follow_graph.following_limit", settings.follow_graph.following_limit),
         ("auth.token_days", settings.auth.token_days.into()),
         ("limits.max_backlog", settings.limits.max_backlog),

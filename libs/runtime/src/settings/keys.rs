@@ -17,6 +17,8 @@ pub(super) const KEYS: &[&str] = &[
     "timeline.crossing_margin_ms",
     "timeline.memory_mib",
     "timeline.idle_days",
+    "audit.interval_ms",
+    "audit.timelines",
     "postgres.url",
     "postgres.max_connections",
     "redis.url",

@@ -1,6 +1,7 @@
 //! The public API, from outside: every answer that a client can get, asked of the real program on ports of its own.
 
 mod app;
+mod audit;
 
 mod cursors;
 mod edges;

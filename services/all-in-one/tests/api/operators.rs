@@ -1,5 +1,7 @@
 //! The operators' paths on the internal port.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{Answer, Client, Request, Stop};
@@ -118,4 +120,82 @@ async fn a_delivery_is_accounted_for() {
             "invalid-path",
         );
     }
+}
+
+async fn post_audit(operators: &Client, body: Value) -> Answer {
+    let request = Request::new(Method::POST, "/admin/audit").body(body);
+    operators.send(request).await.expect("an answer")
+}
+
+#[tokio::test]
+async fn an_audit_compares_stored_timelines() {
+    let app = App::with(&[("ROOKERY__TIMELINE__STRATEGY", "push")]).await;
+    let operators = app.operators();
+    let nothing = json!({"compared": 0, "missing": 0, "extra": 0, "repaired": 0});
+    assert_eq!(
+        post_audit(&operators, json!({"users": 10}))
+            .await
+            .expect(200)
+            .unwrap()
+            .body,
+        nothing
+    );
+    let (ada, bob, cyd) = (
+        app.account("ada").await,
+        app.account("bob").await,
+        app.account("cyd").await,
+    );
+    for fan in [&bob, &cyd] {
+        app.connect(fan, "following", &ada).await;
+        app.home_texts(fan).await;
+    }
+    let tweets = app.tweets(&ada, 3).await;
+    app.settle(&tweets).await;
+    for users in [1, 2, 10_000] {
+        let compared = json!({"compared": users.min(2), "missing": 0, "extra": 0, "repaired": 0});
+        // The timelines are built behind the reads.
+        let mut report = Value::Null;
+        for _ in 0..200 {
+            report = post_audit(&operators, json!({"users": users}))
+                .await
+                .expect(200)
+                .unwrap()
+                .body;
+            if report == compared {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(report, compared);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_audit_is_refused() {
+    let app = App::start().await;
+    let operators = app.operators();
+    for body in [
+        json!({}),
+        json!({"users": 0}),
+        json!({"users": -1}),
+        json!({"users": 10_001}),
+        json!({"users": "10"}),
+        json!({"users": 1.5}),
+        json!({"users": null}),
+        json!({"users": 10, "more": 1}),
+    ] {
+        refused(post_audit(&operators, body).await, 422, "invalid-body");
+    }
+    let get = operators.get("/admin/audit", None).await.unwrap();
+    refused(get, 405, "method-not-allowed");
+    let public = app
+        .send(Request::new(Method::POST, "/admin/audit").body(json!({"users": 1})))
+        .await;
+    refused(public, 404, "not-found");
+    let app = App::with(&[("ROOKERY__ADMIN__TOKEN", "open sesame, twice")]).await;
+    refused(
+        post_audit(&app.operators(), json!({"users": 1})).await,
+        401,
+        "admin-token-required",
+    );
 }

@@ -44,6 +44,11 @@ impl InProcess {
         system
     }
 
+    /// Its operators' port.
+    pub(crate) fn internal(&self) -> Arc<dyn Transport> {
+        self.internal.clone()
+    }
+
     /// How many entries all stored home timelines have together.
     pub(crate) async fn stored_entries(&self) -> u64 {
         let app = self.app.lock().await;

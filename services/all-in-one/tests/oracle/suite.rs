@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use test_support::{
     System, Transport, Violation, generate, run, shrink,
 };
 
+use crate::audited::Audited;
 use crate::in_process::InProcess;
 
 /// A failure that depends on timing may hide; a shorter history passes only when it has passed as often.
@@ -28,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) window: usize,
     pub(crate) pull_threshold: u64,
     pub(crate) push_threshold: u64,
+    /// Whether everybody's stored timeline is compared with the tweets after each request.
+    pub(crate) audited: bool,
 }
 
 /// Where the system runs.
@@ -57,7 +61,12 @@ impl Setup {
             Place::Inside => Located::Inside(Box::new(InProcess::start(self, dir.path()).await)),
             Place::Outside => Located::Outside(self.start_outside(dir.path()).await),
         };
-        Running { system, dir }
+        Running {
+            system,
+            dir,
+            audited: self.audited,
+            compared: AtomicU64::new(0),
+        }
     }
 
     async fn start_outside(&self, dir: &Path) -> RookeryProcess {
@@ -81,6 +90,9 @@ enum Located {
 struct Running {
     system: Located,
     dir: TempDir,
+    audited: bool,
+    /// How often a timeline was audited.
+    compared: AtomicU64,
 }
 
 impl Running {
@@ -88,6 +100,19 @@ impl Running {
         match &self.system {
             Located::Inside(system) => &**system,
             Located::Outside(system) => system,
+        }
+    }
+
+    /// Runs a history.
+    async fn run(&self, history: &History) -> Result<(), Violation> {
+        match &self.system {
+            Located::Inside(system) if self.audited => {
+                let audited = Audited::new(&**system, system.internal());
+                let outcome = run(&audited, history).await;
+                self.compared.fetch_add(audited.compared(), Ordering::Relaxed);
+                outcome
+            }
+            Located::Inside(_) | Located::Outside(_) => run(self.system(), history).await,
         }
     }
 
@@ -133,6 +158,8 @@ impl Suite {
             Located::Inside(system) => Some(system.stored_entries().await),
             Located::Outside(_) => None,
         };
+        let compared = running.compared.load(Ordering::Relaxed);
+        assert_eq!(compared > 0, self.setup.audited, "{compared} timelines were audited");
         running.end().await;
         stored
     }
@@ -140,7 +167,7 @@ impl Suite {
     async fn first_failure(&self, running: &Running, at_a_time: usize) -> Option<(History, Violation)> {
         let failures = stream::iter(&self.histories)
             .map(async |history| {
-                let violation = run(running.system(), history).await.err()?;
+                let violation = running.run(history).await.err()?;
                 Some((history.clone(), violation))
             })
             .buffer_unordered(at_a_time)
@@ -157,7 +184,7 @@ impl Suite {
         );
         let again = async |history: &History| {
             let running = self.setup.start().await;
-            let result = run(running.system(), history).await;
+            let result = running.run(history).await;
             running.end().await;
             result
         };
