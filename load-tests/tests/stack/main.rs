@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aside;
+mod audit;
 mod configuration;
 mod drain;
 mod fan_out;

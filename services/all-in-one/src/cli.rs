@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,6 +12,8 @@ Examples:
   rookery import-graph follows.txt.gz             take over follow edges, also while the system runs
   rookery import-graph follows.txt --skip-bad     … and leave out the lines that are wrong
   rookery token --handle ada                      print a token for the account ada
+  rookery rebuild --user ada                      compute the stored home timeline of ada anew, while the system runs
+  rookery rebuild --all                           … everybody's
   rookery migrate                                 bring the stores to the schema of this version, and stop";
 
 /// Rookery: a home-timeline system in one process. Without a command it serves.
@@ -53,12 +55,29 @@ pub enum Command {
         #[arg(long)]
         handle: String,
     },
+    /// Compute stored home timelines anew, from follows and tweets, while the system runs.
+    ///
+    /// A timeline serves until the new one takes its place. Where an account has none, none is made. A system that does not
+    /// run has none at all: it keeps them in memory.
+    Rebuild(Rebuild),
     /// Bring the stores to the schema of this version.
     Migrate {
         /// When tweets.db was lost and no backup has it: go on without any tweet.
         #[arg(long)]
         accept_loss: bool,
     },
+}
+
+/// Whose home timelines.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Rebuild {
+    /// That of the account with this handle.
+    #[arg(long, value_name = "HANDLE")]
+    pub user: Option<String>,
+    /// All that are stored.
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod import_graph;
 mod migrate;
+mod rebuild;
 mod system;
 mod token;
 
@@ -42,6 +43,9 @@ pub enum CommandError {
     /// The running process did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A store failed in the middle.
+    #[error("some timelines are as they were: run it again")]
+    NotRebuilt,
     /// The stores were opened and it was not done.
     #[error(transparent)]
     Operation(#[from] OperationError),
@@ -58,7 +62,7 @@ impl CommandError {
             Self::Keys(error) => error.exit_code(),
             Self::Client(ClientError::Refused { exit_code, .. }) => *exit_code,
             Self::Operation(error) => error.exit_code(),
-            Self::Client(_) => exit::TEMPORARY,
+            Self::Client(_) | Self::NotRebuilt => exit::TEMPORARY,
         }
     }
 }
@@ -68,6 +72,7 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandErr
     match command {
         Command::ImportGraph { file, skip_bad, attach } => import_graph::run(settings, &file, skip_bad, attach).await,
         Command::Token { handle } => token::run(settings, handle).await,
+        Command::Rebuild(which) => rebuild::run(settings, which.user).await,
         Command::Migrate { accept_loss } => migrate::run(settings, accept_loss).await,
     }
 }

@@ -10,6 +10,7 @@
 mod address;
 mod client;
 mod protocol;
+mod rebuild;
 mod server;
 mod wire;
 

@@ -8,11 +8,15 @@ use graph_import::graph_file::{BATCH_EDGES, MAX_NUMBER};
 use http_kit::TokenIssuer;
 use model::{Handle, InvalidHandle};
 use storage::{Deadline, GraphStore, ImportCounts, StoreError};
+use timeline_read::{RebuildCounts, Rebuilt, TimelineRead};
 
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A batch touches pages all over a large file, and waits behind the writes of those who use the system.
 const IMPORT_BATCH_WITHIN: Duration = Duration::from_mins(2);
+
+/// A rebuild of one timeline may have to wait behind others.
+const REBUILD_WITHIN: Duration = Duration::from_mins(1);
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -124,5 +128,49 @@ impl Import {
             Accounts::Stopped(store) => store.end_import(&self.source, deadline).await?,
         }
         Ok(())
+    }
+}
+
+/// Stored home timelines, which only a running system has.
+pub(crate) struct Timelines {
+    accounts: Arc<FollowGraphService>,
+    timelines: Arc<TimelineRead>,
+}
+
+impl Timelines {
+    /// Those of these services.
+    pub(crate) const fn new(accounts: Arc<FollowGraphService>, timelines: Arc<TimelineRead>) -> Self {
+        Self { accounts, timelines }
+    }
+
+    /// How many a rebuild is about: of the account with this handle, or of all.
+    pub(crate) async fn stored(&self, handle: Option<&str>) -> Result<u64, OperationError> {
+        match handle {
+            Some(_) => Ok(1),
+            None => Ok(self.timelines.stored_timelines().await?),
+        }
+    }
+
+    /// Computes them anew.
+    pub(crate) async fn rebuild(
+        &self,
+        handle: Option<&str>,
+        progress: impl FnMut(RebuildCounts),
+    ) -> Result<RebuildCounts, OperationError> {
+        let Some(handle) = handle else {
+            return Ok(self.timelines.rebuild_all(progress).await?);
+        };
+        let handle: Handle = handle.parse()?;
+        let found = self
+            .accounts
+            .user_by_handle(&handle, Deadline::after(LOOK_UP_WITHIN))
+            .await?;
+        let user = found.ok_or(OperationError::NoSuchAccount { handle })?.id;
+        let mut counts = RebuildCounts::default();
+        match self.timelines.rebuild(user, Deadline::after(REBUILD_WITHIN)).await? {
+            Rebuilt::Anew => counts.rebuilt = 1,
+            Rebuilt::Gone => counts.gone = 1,
+        }
+        Ok(counts)
     }
 }

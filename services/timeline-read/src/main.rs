@@ -1,12 +1,17 @@
-//! The service `timeline-read`, on PostgreSQL and Redis.
+//! The service `timeline-read`, on PostgreSQL and Redis, and its operators' commands.
 
+mod commands;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use backends::{Backends, Running, listen, program};
+use backends::{BackendError, Backends, Running, listen};
 use bootstrap::{Failure, Stage, Wiring};
+use clap::Parser;
+use graph_replica::{RemoteGraph, Replica};
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use telemetry::Metrics;
@@ -15,36 +20,72 @@ use timeline_read::{AuditSettings, Ports, TimelineRead, TimelineReadSettings, in
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-fn main() -> ExitCode {
-    program("timeline-read", start)
+const EXAMPLES: &str = "\
+Examples:
+  timeline-read                        serve
+  timeline-read rebuild --user ada     compute a stored home timeline anew, while the services run
+  timeline-read rebuild --all          … all of them; can be run again";
+
+/// Serves home and user timelines. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "timeline-read", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// File of settings (TOML). Environment variables win over it.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    command: Option<commands::Command>,
 }
 
-async fn start(settings: Settings) -> Result<Running, Failure> {
-    let needed = ["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
-    let listeners = listen(&settings, &needed)?;
-    let backends = Backends::open(&settings, "timeline-read", &listeners).await?;
+fn main() -> ExitCode {
+    match Arguments::try_parse() {
+        Ok(arguments) => bootstrap::run(
+            "timeline-read",
+            arguments.config.as_deref(),
+            arguments.command,
+            start,
+            commands::run,
+        ),
+        Err(error) => bootstrap::print_usage(&error),
+    }
+}
+
+/// What the service works with, and the replica that must be kept running for it.
+async fn ports(backends: &Backends) -> Result<(Ports, Arc<RemoteGraph>, Arc<Replica>), BackendError> {
     let (graph, replica) = backends.remote_graph().await?;
     let tweets = backends.tweets();
     let timelines = backends.timelines();
-    let authenticator = backends.authenticator(graph.clone())?;
     let ports = Ports {
         timelines: timelines.clone(),
         tweets: tweets.clone(),
         cache: backends.tweet_cache(),
-        graph,
+        graph: graph.clone(),
         follows: backends.graph(),
-        log: backends.event_log(Arc::clone(&tweets)).await?,
+        log: backends.event_log(tweets).await?,
         versions: Some(timelines),
     };
-    let settings_of_reads = TimelineReadSettings {
+    Ok((ports, graph, replica))
+}
+
+fn service_settings(settings: &Settings) -> TimelineReadSettings {
+    TimelineReadSettings {
         window: settings.timeline.window,
         audit: AuditSettings {
             interval: Duration::from_millis(settings.audit.interval_ms),
             timelines: settings.audit.timelines,
         },
         ..TimelineReadSettings::default()
-    };
-    let service = TimelineRead::new(ports, settings_of_reads, backends.clock());
+    }
+}
+
+async fn start(settings: Settings) -> Result<Running, Failure> {
+    let needed = ["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
+    let listeners = listen(&settings, &needed)?;
+    let backends = Backends::open(&settings, "timeline-read", &listeners).await?;
+    let (ports, graph, replica) = ports(&backends).await?;
+    let authenticator = backends.authenticator(graph)?;
+    let service = TimelineRead::new(ports, service_settings(&settings), backends.clock());
     let served = routes(Arc::clone(&service));
     let public = move |config: &mut web::ServiceConfig| {
         config.app_data(authenticator.clone());
@@ -57,7 +98,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         internal: Arc::new(internal_routes(Arc::clone(&service))),
         metrics,
     };
-    let running = Running::start(&settings, listeners, wiring, &backends, tweets);
+    let running = Running::start(&settings, listeners, wiring, &backends, backends.tweets());
     let process = running.process();
     process.spawn(Stage::Background, "graph replica", |shutdown| async move {
         replica.run(shutdown).await;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use storage::ImportCounts;
+use timeline_read::RebuildCounts;
 use tokio::net::UnixStream;
 
 use super::address::SocketAddress;
@@ -64,6 +65,22 @@ impl Client {
     pub(crate) async fn migrate(mut self) -> Result<(), ClientError> {
         self.wire.send(&Request::Migrate {}).await?;
         self.expect_answer(&Answer::Done {}).await
+    }
+
+    /// Computes stored timelines anew; tells `progress` how many are done, and of how many.
+    pub(crate) async fn rebuild(
+        mut self,
+        user: Option<String>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<RebuildCounts, ClientError> {
+        self.wire.send(&Request::Rebuild { user }).await?;
+        loop {
+            match self.answer().await? {
+                Answer::Rebuilding { done, total } => progress(done, total),
+                Answer::Rebuilt { rebuilt, gone, failed } => return Ok(RebuildCounts { rebuilt, gone, failed }),
+                _ => return Err(ClientError::Unexpected),
+            }
+        }
     }
 
     /// Begins an import.

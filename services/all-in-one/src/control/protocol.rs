@@ -22,6 +22,11 @@ pub(super) enum Request {
         #[serde(default)]
         attach: bool,
     },
+    /// Computes stored home timelines anew; answered by [`Answer::Rebuilding`] again and again, and [`Answer::Rebuilt`].
+    Rebuild {
+        /// The handle of whose it is; everybody's when absent.
+        user: Option<String>,
+    },
 }
 
 /// What a client says in the course of an import.
@@ -50,6 +55,22 @@ pub(super) enum Answer {
     Ready {},
     /// A batch is committed: how much it made.
     Imported(#[serde(with = "Counts")] ImportCounts),
+    /// A rebuild is under way.
+    Rebuilding {
+        /// Timelines that are done.
+        done: u64,
+        /// Timelines that there were when it began.
+        total: u64,
+    },
+    /// A rebuild is done.
+    Rebuilt {
+        /// Timelines that were computed anew.
+        rebuilt: u64,
+        /// Timelines that were gone.
+        gone: u64,
+        /// Timelines that are as they were.
+        failed: u64,
+    },
     /// What was asked for is done.
     Done {},
     /// It is not, and this was the last answer.

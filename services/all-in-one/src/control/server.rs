@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use follow_graph::FollowGraphService;
 use storage::ImportCounts;
+use timeline_read::TimelineRead;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -16,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::address::SocketAddress;
 use super::protocol::{Answer, ImportPart, Request};
+use super::rebuild::rebuild;
 use super::wire::{Wire, WireError};
-use crate::operations::{self, Accounts, Import, OperationError};
+use crate::operations::{self, Accounts, Import, OperationError, Timelines};
 
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
@@ -50,10 +52,17 @@ pub(crate) fn bind(path: &Path) -> io::Result<ControlSocket> {
 
 impl ControlSocket {
     /// Serves commands until `shutdown`; an import that is under way then stops at the end of its batch.
-    pub(crate) async fn serve(self, service: Arc<FollowGraphService>, shutdown: CancellationToken) {
+    pub(crate) async fn serve(
+        self,
+        service: Arc<FollowGraphService>,
+        timeline_read: Arc<TimelineRead>,
+        shutdown: CancellationToken,
+    ) {
         let desk = Arc::new(Desk {
+            timelines: Timelines::new(Arc::clone(&service), timeline_read),
             service,
             importing: Mutex::new(()),
+            rebuilding: Mutex::new(()),
             shutdown,
         });
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -105,6 +114,9 @@ struct Desk {
     service: Arc<FollowGraphService>,
     /// Held by the one import that may run.
     importing: Mutex<()>,
+    timelines: Timelines,
+    /// Held by the one rebuild that may run.
+    rebuilding: Mutex<()>,
     shutdown: CancellationToken,
 }
 
@@ -131,7 +143,17 @@ impl Desk {
                 wire.send(&answer).await
             }
             Some(Request::Import { source, attach }) => self.import(wire, source, attach).await,
+            Some(Request::Rebuild { user }) => self.rebuild(wire, user).await,
         }
+    }
+
+    async fn rebuild(&self, wire: &mut Wire, user: Option<String>) -> Result<(), WireError> {
+        let Ok(_rebuilding) = self.rebuilding.try_lock() else {
+            let sentence = "another rebuild is under way: wait for its end".to_owned();
+            let exit_code = runtime::exit::TEMPORARY;
+            return wire.send(&Answer::Refused { sentence, exit_code }).await;
+        };
+        rebuild(&self.timelines, user, wire, &self.shutdown).await
     }
 
     async fn import(&self, wire: &mut Wire, source: String, attach: bool) -> Result<(), WireError> {
@@ -185,7 +207,8 @@ impl Desk {
     }
 }
 
-fn refusal(error: &OperationError) -> Answer {
+/// An error as an answer.
+pub(super) fn refusal(error: &OperationError) -> Answer {
     Answer::Refused {
         sentence: error.to_string(),
         exit_code: error.exit_code(),

@@ -5,6 +5,7 @@ mod crash;
 mod first_run;
 mod import;
 mod migrate;
+mod rebuild;
 mod rookery;
 mod start;
 mod stop;

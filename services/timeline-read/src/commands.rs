@@ -1,0 +1,24 @@
+//! What operators do from the command line, on the stores themselves, whether or not services run.
+
+mod rebuild;
+
+use bootstrap::Failure;
+use clap::Subcommand;
+use runtime::Settings;
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compute stored home timelines anew, from follows and tweets, while the services run.
+    ///
+    /// A timeline serves until the new one takes its place. Where a user has none, none is made. With --all it walks over all
+    /// that are stored; run it again when it was stopped or when some failed: it does all of them again, which does no harm.
+    Rebuild(rebuild::Which),
+}
+
+/// Carries out a command.
+pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Rebuild(which) => rebuild::run(&settings, which).await,
+    }
+}
