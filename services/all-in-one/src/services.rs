@@ -10,6 +10,7 @@ use follow_graph::{FollowGraphService, FollowGraphSettings};
 use http_kit::Authenticator;
 use model::{Clock, InvalidRules, RulesInForce, Thresholds};
 use runtime::Settings;
+use storage::FollowGraph;
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use telemetry::Metrics;
 use timeline_read::{TimelineRead, TimelineReadSettings};
@@ -78,20 +79,7 @@ impl Services {
             FanOutSettings::default(),
             Arc::clone(&clock),
         );
-        let timeline_read = TimelineRead::new(
-            timeline_read::Ports {
-                timelines: timelines.clone(),
-                tweets: stores.tweets.clone(),
-                cache,
-                graph: follow_graph.clone(),
-                log: stores.tweets.clone(),
-                versions: None,
-            },
-            TimelineReadSettings {
-                window: settings.timeline.window,
-                ..TimelineReadSettings::default()
-            },
-        );
+        let timeline_read = timeline_read(settings, stores, timelines.clone(), cache, follow_graph.clone());
         let authenticator = Authenticator::new(keys.verifying(settings)?, follow_graph.clone(), clock);
         Ok(Self {
             follow_graph,
@@ -126,9 +114,11 @@ impl Services {
     pub(crate) fn internal_routes(&self) -> Routes {
         let follow_graph = follow_graph::internal_routes(Arc::clone(&self.follow_graph));
         let fan_out = fan_out::internal_routes(Arc::clone(&self.fan_out));
+        let timeline_read = timeline_read::internal_routes(Arc::clone(&self.timeline_read));
         Arc::new(move |config: &mut web::ServiceConfig| {
             follow_graph(config);
             fan_out(config);
+            timeline_read(config);
         })
     }
 
@@ -161,6 +151,30 @@ impl Services {
             drop_idle(timelines, idle_days, clock, shutdown)
         });
     }
+}
+
+fn timeline_read(
+    settings: &Settings,
+    stores: &Stores,
+    timelines: Arc<MemoryTimelines>,
+    cache: Arc<MemoryTweets>,
+    graph: Arc<dyn FollowGraph>,
+) -> Arc<TimelineRead> {
+    let ports = timeline_read::Ports {
+        timelines,
+        tweets: stores.tweets.clone(),
+        cache,
+        graph,
+        log: stores.tweets.clone(),
+        deliveries: stores.deliveries.clone(),
+        edges: stores.graph.clone(),
+        versions: None,
+    };
+    let settings = TimelineReadSettings {
+        window: settings.timeline.window,
+        ..TimelineReadSettings::default()
+    };
+    TimelineRead::new(ports, settings)
 }
 
 fn timeline_options(settings: &Settings) -> MemoryTimelineOptions {

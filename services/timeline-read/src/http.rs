@@ -1,5 +1,6 @@
-//! The public routes.
+//! The public and the internal routes.
 
+mod get_explain;
 mod get_home;
 mod get_user_timeline;
 
@@ -28,7 +29,19 @@ pub fn routes(service: Arc<TimelineRead>) -> impl Fn(&mut web::ServiceConfig) + 
     }
 }
 
-/// The description of these routes.
+/// The routes of timeline-read's internal port.
+pub fn internal_routes(service: Arc<TimelineRead>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let service = web::Data::from(service);
+    move |config| {
+        config.app_data(service.clone()).service(
+            Endpoint::new("/admin/explain")
+                .with_query()
+                .get(get_explain::get_explain),
+        );
+    }
+}
+
+/// The description of the public routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(get_home::get_home, get_user_timeline::get_user_timeline))]

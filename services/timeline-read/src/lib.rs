@@ -8,10 +8,14 @@
 //! Stored timelines are a cache. One that is missing is built in the background ([`build`]) while its reader is served
 //! from the tweet store.
 //!
+//! Operators may ask why a tweet is, or is not, in a timeline ([`explain`]).
+//!
 //! Ports: [`storage::TimelineStore`], [`storage::TweetStore`], [`storage::TweetCache`], [`storage::FollowGraph`],
-//! [`storage::EventLog`] (for the mark below which nothing can arrive late).
+//! [`storage::EventLog`] (for the mark below which nothing can arrive late); for explanations also
+//! [`storage::DeliveryStore`] and [`storage::EdgeRecords`].
 
 mod build;
+mod explain;
 mod home;
 mod http;
 mod hydrate;
@@ -24,6 +28,7 @@ mod sources;
 mod tests;
 mod user_timeline;
 
-pub use http::{openapi, routes};
+pub use explain::{Explanation, Rule, Step, Verdict};
+pub use http::{internal_routes, openapi, routes};
 pub use service::{Ports, ReadError, TimelineRead};
 pub use settings::TimelineReadSettings;

@@ -9,7 +9,7 @@ use bootstrap::{Failure, Stage, Wiring};
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use telemetry::Metrics;
-use timeline_read::{Ports, TimelineRead, TimelineReadSettings, routes};
+use timeline_read::{Ports, TimelineRead, TimelineReadSettings, internal_routes, routes};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -32,6 +32,8 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         cache: backends.tweet_cache(),
         graph,
         log: backends.event_log(Arc::clone(&tweets)).await?,
+        deliveries: backends.deliveries(),
+        edges: backends.graph(),
         versions: Some(timelines),
     };
     let settings_of_reads = TimelineReadSettings {
@@ -48,7 +50,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     service.register(&mut metrics);
     let wiring = Wiring {
         public: Some(Arc::new(public)),
-        internal: Arc::new(|_| {}),
+        internal: Arc::new(internal_routes(Arc::clone(&service))),
         metrics,
     };
     let running = Running::start(&settings, listeners, wiring, &backends, tweets);

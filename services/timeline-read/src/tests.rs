@@ -17,7 +17,7 @@ use storage::{
     ChunksRequest, Deadline, FollowGraph, FollowerPage, FollowerPageRequest, NewTweet, StoreError, TweetStore,
 };
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
-use storage_sqlite::{SqliteTweets, TweetOptions};
+use storage_sqlite::{DeliveryOptions, GraphOptions, SqliteDeliveries, SqliteGraph, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
 
 use crate::service::{Ports, TimelineRead};
@@ -55,11 +55,13 @@ impl World {
         let tweets = SqliteTweets::open(dir.path(), clock.clone(), options).unwrap();
         let graph = Arc::new(graph);
         let ports = Ports {
-            timelines: MemoryTimelines::new(clock, MemoryTimelineOptions::default()),
+            timelines: MemoryTimelines::new(clock.clone(), MemoryTimelineOptions::default()),
             tweets: tweets.clone(),
             cache: MemoryTweets::new(1 << 20),
             graph: graph.clone(),
             log: tweets.clone(),
+            deliveries: SqliteDeliveries::open(dir.path(), DeliveryOptions::default()).unwrap(),
+            edges: SqliteGraph::open(dir.path(), clock, GraphOptions::default()).unwrap(),
             versions: None,
         };
         Self {
