@@ -4,6 +4,7 @@ mod app;
 
 mod cursors;
 mod edges;
+mod explain;
 mod idempotency;
 mod metrics;
 mod openapi;
