@@ -9,6 +9,7 @@
 mod aside;
 mod configuration;
 mod drain;
+mod explain;
 mod fan_out;
 mod faults;
 mod oracle;

@@ -124,8 +124,10 @@ impl RunningApp {
         match control::bind(&path) {
             Ok(socket) => {
                 let service = Arc::clone(&self.services.follow_graph);
-                self.process
-                    .spawn_dispensable(Stage::Requests, "commands", |shutdown| socket.serve(service, shutdown));
+                let timelines = Arc::clone(&self.services.timeline_read);
+                self.process.spawn_dispensable(Stage::Requests, "commands", |shutdown| {
+                    socket.serve(service, timelines, shutdown)
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "commands such as import-graph cannot reach this process");

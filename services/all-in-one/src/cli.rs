@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use model::{AccountName, TweetId};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -12,6 +13,7 @@ Examples:
   rookery import-graph follows.txt.gz             take over follow edges, also while the system runs
   rookery import-graph follows.txt --skip-bad     … and leave out the lines that are wrong
   rookery token --handle ada                      print a token for the account ada
+  rookery explain --user ada --tweet 1234567890   say why a tweet is, or is not, in ada's home timeline
   rookery migrate                                 bring the stores to the schema of this version, and stop";
 
 /// Rookery: a home-timeline system in one process. Without a command it serves.
@@ -52,6 +54,21 @@ pub enum Command {
         /// The account's handle.
         #[arg(long)]
         handle: String,
+    },
+    /// Say why a tweet is, or is not, in somebody's home timeline.
+    ///
+    /// The answer comes first, then what each rule came to; docs/explain.md says what they mean. On a stopped system there
+    /// are no stored timelines, which are in memory.
+    Explain {
+        /// Whose timeline: a handle or an id. Digits are an id, unless @ stands before them.
+        #[arg(long)]
+        user: AccountName,
+        /// The tweet's id.
+        #[arg(long)]
+        tweet: TweetId,
+        /// Print JSON, as `GET /admin/explain` answers it.
+        #[arg(long)]
+        json: bool,
     },
     /// Bring the stores to the schema of this version.
     Migrate {

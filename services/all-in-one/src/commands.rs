@@ -1,5 +1,6 @@
 //! The commands of the command line, each of which works on a running system and on a stopped one.
 
+mod explain;
 mod import_graph;
 mod migrate;
 mod system;
@@ -8,6 +9,7 @@ mod token;
 use std::path::PathBuf;
 
 use graph_import::ImportFailure;
+use model::InvalidRules;
 use runtime::Settings;
 use runtime::exit;
 
@@ -36,6 +38,9 @@ pub enum CommandError {
     /// There is no key to sign tokens with.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The thresholds make no sense.
+    #[error("timeline: {0}")]
+    Rules(#[from] InvalidRules),
     /// A file was not imported, or not whole.
     #[error(transparent)]
     Import(#[from] Box<ImportFailure<CommandError>>),
@@ -56,6 +61,7 @@ impl CommandError {
             Self::Import(failure) => failure.exit_code(Self::exit_code),
             Self::Stores(error) => error.exit_code(),
             Self::Keys(error) => error.exit_code(),
+            Self::Rules(_) => exit::USAGE,
             Self::Client(ClientError::Refused { exit_code, .. }) => *exit_code,
             Self::Operation(error) => error.exit_code(),
             Self::Client(_) => exit::TEMPORARY,
@@ -68,6 +74,7 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandErr
     match command {
         Command::ImportGraph { file, skip_bad, attach } => import_graph::run(settings, &file, skip_bad, attach).await,
         Command::Token { handle } => token::run(settings, handle).await,
+        Command::Explain { user, tweet, json } => explain::run(settings, user, tweet, json).await,
         Command::Migrate { accept_loss } => migrate::run(settings, accept_loss).await,
     }
 }

@@ -7,6 +7,7 @@ use actix_web::web;
 use bootstrap::{Process, Routes, Stage};
 use fan_out::{FanOut, FanOutSettings};
 use follow_graph::{FollowGraphService, FollowGraphSettings};
+use graph_replica::StoreGraph;
 use http_kit::Authenticator;
 use model::{Clock, InvalidRules, RulesInForce, Thresholds};
 use runtime::Settings;
@@ -34,7 +35,7 @@ pub(crate) struct Services {
     pub(crate) timelines: Arc<MemoryTimelines>,
     tweet_ingest: Arc<TweetIngest>,
     fan_out: Arc<FanOut>,
-    timeline_read: Arc<TimelineRead>,
+    pub(crate) timeline_read: Arc<TimelineRead>,
     authenticator: web::Data<Authenticator>,
 }
 
@@ -175,6 +176,19 @@ fn timeline_read(
         ..TimelineReadSettings::default()
     };
     TimelineRead::new(ports, settings)
+}
+
+/// Reads timelines of a system that does not run, for a command: none is stored.
+pub(crate) fn stopped_timeline_read(
+    settings: &Settings,
+    stores: &Stores,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<TimelineRead>, InvalidRules> {
+    let rules = follow_graph_settings(settings)?.rules;
+    let graph = Arc::new(StoreGraph::new(stores.graph.clone(), rules));
+    let timelines = MemoryTimelines::new(clock, timeline_options(settings));
+    let cache = MemoryTweets::new(TWEET_CACHE_BYTES);
+    Ok(timeline_read(settings, stores, timelines, cache, graph))
 }
 
 fn timeline_options(settings: &Settings) -> MemoryTimelineOptions {

@@ -1,11 +1,15 @@
-//! The service `timeline-read`, on PostgreSQL and Redis.
+//! The service `timeline-read`, on PostgreSQL and Redis, and its operators' commands.
 
+mod commands;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::web;
-use backends::{Backends, Running, listen, program};
+use backends::{Backends, Running, listen};
 use bootstrap::{Failure, Stage, Wiring};
+use clap::Parser;
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use telemetry::Metrics;
@@ -14,8 +18,34 @@ use timeline_read::{Ports, TimelineRead, TimelineReadSettings, internal_routes, 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+const EXAMPLES: &str = "\
+Examples:
+  timeline-read                                         serve
+  timeline-read explain --user ada --tweet 1234567890   say why a tweet is, or is not, in ada's home timeline";
+
+/// Serves home and user timelines. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "timeline-read", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// File of settings (TOML). Environment variables win over it.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    command: Option<commands::Command>,
+}
+
 fn main() -> ExitCode {
-    program("timeline-read", start)
+    match Arguments::try_parse() {
+        Ok(arguments) => bootstrap::run(
+            "timeline-read",
+            arguments.config.as_deref(),
+            arguments.command,
+            start,
+            commands::run,
+        ),
+        Err(error) => bootstrap::print_usage(&error),
+    }
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {

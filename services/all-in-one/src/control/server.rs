@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use follow_graph::FollowGraphService;
+use model::{AccountName, TweetId};
 use storage::ImportCounts;
+use timeline_read::TimelineRead;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -50,9 +52,15 @@ pub(crate) fn bind(path: &Path) -> io::Result<ControlSocket> {
 
 impl ControlSocket {
     /// Serves commands until `shutdown`; an import that is under way then stops at the end of its batch.
-    pub(crate) async fn serve(self, service: Arc<FollowGraphService>, shutdown: CancellationToken) {
+    pub(crate) async fn serve(
+        self,
+        service: Arc<FollowGraphService>,
+        timelines: Arc<TimelineRead>,
+        shutdown: CancellationToken,
+    ) {
         let desk = Arc::new(Desk {
             service,
+            timelines,
             importing: Mutex::new(()),
             shutdown,
         });
@@ -103,6 +111,7 @@ enum ImportStopped {
 /// Where commands are answered.
 struct Desk {
     service: Arc<FollowGraphService>,
+    timelines: Arc<TimelineRead>,
     /// Held by the one import that may run.
     importing: Mutex<()>,
     shutdown: CancellationToken,
@@ -130,8 +139,20 @@ impl Desk {
                 let answer = token.map_or_else(|error| refusal(&error), |token| Answer::Token { token });
                 wire.send(&answer).await
             }
+            Some(Request::Explain { user, tweet }) => {
+                let explained = self.explain(&user, tweet).await;
+                let answer = explained.unwrap_or_else(|error| refusal(&error));
+                wire.send(&answer).await
+            }
             Some(Request::Import { source, attach }) => self.import(wire, source, attach).await,
         }
+    }
+
+    async fn explain(&self, user: &str, tweet: TweetId) -> Result<Answer, OperationError> {
+        let user: AccountName = user.parse()?;
+        let accounts = Accounts::Running(Arc::clone(&self.service));
+        let explanation = operations::explain(&self.timelines, &accounts, user, tweet).await?;
+        Ok(Answer::Explained { explanation })
     }
 
     async fn import(&self, wire: &mut Wire, source: String, attach: bool) -> Result<(), WireError> {

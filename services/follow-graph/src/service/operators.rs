@@ -1,6 +1,6 @@
 //! What operators do from the command line.
 
-use model::Handle;
+use model::{Handle, User};
 use storage::{Deadline, ImportCounts, StoreError};
 
 use super::FollowGraphService;
@@ -13,6 +13,11 @@ impl FollowGraphService {
         };
         let credentials = self.ports.store.credentials(user.id, deadline).await?;
         Ok(credentials.map(|known| self.issuer.issue(&known).token))
+    }
+
+    /// The account with this handle.
+    pub async fn user_by_handle(&self, handle: &Handle, deadline: Deadline) -> Result<Option<User>, StoreError> {
+        self.ports.store.user_by_handle(handle, deadline).await
     }
 
     /// Notes that an import has begun.
