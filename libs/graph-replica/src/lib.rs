@@ -7,16 +7,18 @@
 //!
 //! [`RemoteGraph`] is [`storage::FollowGraph`] over HTTP, batched, with such a replica before it: while follow-graph is
 //! away, whatever is cached and confirmed still answers, and reader views come from the store. [`wire`] is what the two
-//! sides say to each other.
+//! sides say to each other. [`StoreGraph`] is the same port straight from the store, for commands.
 
 mod breaker;
 mod kept;
 mod remote;
 mod replica;
 mod standing;
+mod store_graph;
 pub mod wire;
 
 pub use kept::{Kept, Weigh};
 pub use remote::{InvalidRemote, RemoteGraph, RemoteGraphOptions};
 pub use replica::{HOLDS, Replica};
 pub use standing::Standing;
+pub use store_graph::StoreGraph;

@@ -29,4 +29,6 @@ pub use ids::{ActorVersion, BuildId, Epoch, Generation, ParseIdError, Position, 
 pub use snowflake::{ClockWentBack, EPOCH_MS, Snowflake, WorkerId, WorkerIdOutOfRange};
 pub use text::is_blank;
 pub use tweet::{Author, Tweet};
-pub use user::{DisplayName, Handle, InvalidDisplayName, InvalidHandle, Session, User};
+pub use user::{
+    AccountName, DisplayName, Handle, InvalidAccountName, InvalidDisplayName, InvalidHandle, Session, User,
+};

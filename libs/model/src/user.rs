@@ -45,6 +45,41 @@ impl fmt::Display for Handle {
     }
 }
 
+/// The text names no account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an account is named by its id, or by its handle, with @ before it where that consists of digits")]
+pub struct InvalidAccountName;
+
+/// An account as operators name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountName {
+    /// By its id: digits alone.
+    Id(UserId),
+    /// By its handle, to which `@` may be put.
+    Handle(Handle),
+}
+
+impl FromStr for AccountName {
+    type Err = InvalidAccountName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self::Id).map_err(|_| InvalidAccountName);
+        }
+        let handle = text.strip_prefix('@').unwrap_or(text);
+        handle.parse().map(Self::Handle).map_err(|_| InvalidAccountName)
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Handle(handle) => write!(f, "@{handle}"),
+        }
+    }
+}
+
 /// The text is no display name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -137,6 +172,24 @@ mod tests {
             assert_eq!(bad.parse::<Handle>(), Err(InvalidHandle), "{bad}");
         }
         assert_eq!("Ada".parse::<Handle>().unwrap().folded(), "ada");
+    }
+
+    #[test]
+    fn accounts_are_named_by_id_or_handle() {
+        let handle = |text: &str| AccountName::Handle(text.parse().unwrap());
+        for (text, name) in [
+            ("7", AccountName::Id(UserId::new(7))),
+            ("ada", handle("ada")),
+            ("@ada", handle("ada")),
+            ("@7", handle("7")),
+            ("7a", handle("7a")),
+        ] {
+            assert_eq!(text.parse::<AccountName>(), Ok(name.clone()), "{text}");
+            assert_eq!(name.to_string().parse::<AccountName>(), Ok(name));
+        }
+        for bad in ["", "0", "@", "@@ada", "a b", "99999999999999999999"] {
+            assert_eq!(bad.parse::<AccountName>(), Err(InvalidAccountName), "{bad}");
+        }
     }
 
     #[test]

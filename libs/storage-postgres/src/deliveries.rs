@@ -9,8 +9,8 @@ pub(crate) mod statements;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId};
-use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
+use storage::{ChunkRecord, ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
 
 use crate::ask::{execute, query, query_one, query_opt, within};
 use crate::pool::PostgresPool;
@@ -48,6 +48,18 @@ impl DeliveryStore for PostgresDeliveries {
             }
         }
         Ok(tweets.iter().map(|tweet| found.get(tweet).cloned()).collect())
+    }
+
+    async fn chunk_of(
+        &self,
+        tweet: TweetId,
+        follower: UserId,
+        deadline: Deadline,
+    ) -> Result<Option<ChunkRecord>, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let (tweet, follower) = (sql::column(tweet.get()), sql::column(follower.get()));
+        let found = query_opt(&client, deadline, statements::CHUNK_OF, &[&tweet, &follower]).await?;
+        Ok(found.as_ref().map(row::chunk))
     }
 
     async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError> {
@@ -218,6 +230,7 @@ impl DeliveryStore for PostgresDeliveries {
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("get records", statements::GET),
+    ("chunk of a follower", statements::CHUNK_OF),
     ("record", statements::RECORD),
     ("open", statements::OPEN),
     ("cut a rest", statements::CUT),

@@ -24,9 +24,9 @@ use model::{
     RulesInForce, Session, Subject, User, UserId,
 };
 use storage::{
-    AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeWrite,
-    EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore, IdempotencyConflict,
-    IdempotencyKey, ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
+    AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeRecord,
+    EdgeRecords, EdgeWrite, EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore,
+    IdempotencyConflict, IdempotencyKey, ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::ask;
@@ -42,6 +42,19 @@ impl PostgresGraph {
     /// Over this pool.
     pub fn new(pool: PostgresPool, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self { pool, clock })
+    }
+}
+
+#[async_trait]
+impl EdgeRecords for PostgresGraph {
+    async fn edges_between(
+        &self,
+        one: UserId,
+        other: UserId,
+        deadline: Deadline,
+    ) -> Result<Vec<EdgeRecord>, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        views::between(&client, one, other, deadline).await
     }
 }
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId};
+use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
 use rusqlite::{Connection, OptionalExtension};
-use storage::{ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
+use storage::{ChunkRecord, ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
 
 use crate::readers::Readers;
 use crate::writer::{Turn, Writer};
@@ -89,6 +89,16 @@ impl DeliveryStore for SqliteDeliveries {
         let tweets = tweets.to_vec();
         let read = move |connection: &Connection| tweets.iter().map(|tweet| row::find(connection, *tweet)).collect();
         self.readers.call(deadline, read).await
+    }
+
+    async fn chunk_of(
+        &self,
+        tweet: TweetId,
+        follower: UserId,
+        deadline: Deadline,
+    ) -> Result<Option<ChunkRecord>, StoreError> {
+        let find = move |connection: &Connection| row::find_chunk(connection, tweet, follower);
+        self.readers.call(deadline, find).await
     }
 
     async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError> {

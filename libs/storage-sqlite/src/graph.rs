@@ -20,9 +20,9 @@ use model::{
 };
 use rusqlite::Connection;
 use storage::{
-    AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeWrite,
-    EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphStore, IdempotencyConflict, IdempotencyKey,
-    ImportCounts, NewUser, RevocationState, SignUpKey, StoreError,
+    AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeRecord,
+    EdgeRecords, EdgeWrite, EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphStore,
+    IdempotencyConflict, IdempotencyKey, ImportCounts, NewUser, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::OpenError;
@@ -107,6 +107,19 @@ impl SqliteGraph {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.call(deadline, read).await
+    }
+}
+
+#[async_trait]
+impl EdgeRecords for SqliteGraph {
+    async fn edges_between(
+        &self,
+        one: UserId,
+        other: UserId,
+        deadline: Deadline,
+    ) -> Result<Vec<EdgeRecord>, StoreError> {
+        self.read(deadline, move |connection| edges::between(connection, one, other))
+            .await
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
-use storage::{ChunkResult, DeliveryStore, PendingChunk};
+use storage::{ChunkRecord, ChunkResult, ChunkState, DeliveryStore, PendingChunk};
 
 use crate::support::deadline;
 pub use cut::*;
@@ -34,6 +34,7 @@ macro_rules! delivery_store_contract {
             a_plan_is_a_pending_record,
             a_plan_stays_as_it_was,
             neither_record_nor_plan_replaces_the_other,
+            a_follower_falls_into_one_chunk,
             chunks_are_pending_until_they_are_finished,
             a_tweet_is_finished_with_its_last_chunk,
             a_chunk_counts_once_however_often_it_is_reported,
@@ -216,6 +217,35 @@ pub async fn neither_record_nor_plan_replaces_the_other(backend: impl DeliveryBa
     assert_eq!(numbers_pending(&*store, 1).await, []);
     assert_eq!(get(&*store, 2).await.unwrap().finished_at_ms, None);
     assert_eq!(numbers_pending(&*store, 2).await, [0, 1, 2]);
+}
+
+pub async fn a_follower_falls_into_one_chunk(backend: impl DeliveryBackend) {
+    let store = backend.open().await;
+    let chunk_of = async |n: u64, follower: u64| {
+        let found = store.chunk_of(tweet(n), UserId::new(follower), deadline()).await;
+        found.unwrap()
+    };
+    store.open(vec![plan(1)], deadline()).await.unwrap();
+    let waits = |plan| ChunkRecord {
+        plan,
+        tries: 0,
+        state: ChunkState::Pending,
+    };
+    assert_eq!(chunk_of(1, 1).await, Some(waits(ChunkPlan::rest(0, None))));
+    store.cut(tweet(1), chunks(), deadline()).await.unwrap();
+    for (follower, chunk) in [(1, 0), (100, 0), (101, 1), (200, 1), (300, 2)] {
+        assert_eq!(chunk_of(1, follower).await, Some(waits(chunks()[chunk])), "{follower}");
+    }
+    assert_eq!((chunk_of(1, 301).await, chunk_of(2, 1).await), (None, None));
+    store.finish(vec![result(1, 1)], deadline()).await.unwrap();
+    let done = ChunkState::Done {
+        written: 18,
+        skipped: 2,
+        finished_at_ms: 1_001,
+    };
+    assert_eq!(chunk_of(1, 101).await.map(|chunk| chunk.state), Some(done));
+    store.record(vec![record(3)], deadline()).await.unwrap();
+    assert_eq!(chunk_of(3, 1).await, None, "it was delivered in one go");
 }
 
 pub async fn chunks_are_pending_until_they_are_finished(backend: impl DeliveryBackend) {

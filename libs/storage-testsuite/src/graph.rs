@@ -72,6 +72,7 @@ macro_rules! graph_store_contract {
             a_refused_write_is_not_kept,
             a_followee_carries_the_version_of_its_follow,
             who_was_ever_followed_is_known,
+            edges_between_two_are_told_with_their_tombstones,
             changes_come_in_commit_order,
             concurrent_writes_of_an_actor_get_versions_of_their_own,
             pages_go_up_by_id_in_both_directions,

@@ -22,6 +22,35 @@ pub struct PendingChunk {
     pub tries: u32,
 }
 
+/// How far a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkState {
+    /// It waits, or somebody works on it.
+    Pending,
+    /// It has failed too often: nobody works on it, for now.
+    Aside,
+    /// It is finished.
+    Done {
+        /// Timelines that were written.
+        written: u64,
+        /// Followers without a timeline, or no longer following.
+        skipped: u64,
+        /// When, in milliseconds since 1970.
+        finished_at_ms: u64,
+    },
+}
+
+/// A chunk, and what has become of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkRecord {
+    /// Which followers.
+    pub plan: ChunkPlan,
+    /// How often it was begun.
+    pub tries: u32,
+    /// How far it is.
+    pub state: ChunkState,
+}
+
 /// What a chunk came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkResult {
@@ -43,6 +72,15 @@ pub struct ChunkResult {
 pub trait DeliveryStore: Send + Sync {
     /// The records, in the order asked for.
     async fn get(&self, tweets: &[TweetId], deadline: Deadline) -> Result<Vec<Option<DeliveryRecord>>, StoreError>;
+
+    /// The chunk of a tweet's plan that a follower falls into; `None` where the tweet is not delivered in chunks, and for
+    /// whoever lies above the last of them.
+    async fn chunk_of(
+        &self,
+        tweet: TweetId,
+        follower: UserId,
+        deadline: Deadline,
+    ) -> Result<Option<ChunkRecord>, StoreError>;
 
     /// Records deliveries that were done in one go, in one commit. A tweet that has a record keeps it.
     async fn record(&self, done: Vec<DeliveryRecord>, deadline: Deadline) -> Result<(), StoreError>;

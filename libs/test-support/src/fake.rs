@@ -12,6 +12,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+use crate::explain::{Explanation, RuleBody};
 use crate::faults::{Distortion, FaultyTransport};
 use crate::generate::{Plan, generate};
 use crate::history::{History, Rules, Stop};
@@ -314,19 +315,29 @@ fn at(user: UserId) -> usize {
 struct FakeSystem {
     fake: Arc<Fake>,
     public: Arc<dyn Transport>,
+    /// Of which tweets it says the opposite of what is true.
+    lies: fn(TweetId) -> bool,
 }
 
 impl FakeSystem {
     fn new() -> Self {
         let fake = Fake::new();
         let public = fake.clone();
-        Self { fake, public }
+        let lies = |_| false;
+        Self { fake, public, lies }
+    }
+
+    /// One tweet in three is explained wrongly.
+    fn lying() -> Self {
+        let lies = |tweet: TweetId| tweet.get() % 3 == 0;
+        Self { lies, ..Self::new() }
     }
 
     fn distorted(distortion: Distortion) -> Self {
         let fake = Fake::new();
         let public = Arc::new(FaultyTransport::new(fake.clone(), distortion));
-        Self { fake, public }
+        let lies = |_| false;
+        Self { fake, public, lies }
     }
 }
 
@@ -347,6 +358,20 @@ impl System for FakeSystem {
 
     async fn restart(&self, _: Stop) -> Result<(), ClientError> {
         Ok(())
+    }
+
+    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
+        let visible = self.fake.0.lock().visible(reader).contains(&tweet) != (self.lies)(tweet);
+        let verdict = if visible { "give" } else { "hide" };
+        let step = RuleBody {
+            rule: "model".to_owned(),
+            verdict: verdict.to_owned(),
+            detail: "the model says so".to_owned(),
+        };
+        Ok(Explanation {
+            visible,
+            steps: vec![step],
+        })
     }
 }
 
@@ -381,4 +406,9 @@ async fn every_distortion_is_found() {
         let found = first_violation(|| FakeSystem::distorted(distortion), 20).await;
         assert!(found.is_some(), "{distortion:?} goes unnoticed");
     }
+}
+
+#[tokio::test]
+async fn a_wrong_explanation_is_found() {
+    assert!(first_violation(FakeSystem::lying, 3).await.is_some());
 }

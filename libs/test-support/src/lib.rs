@@ -16,6 +16,7 @@ pub mod history;
 pub mod oracle;
 pub mod view;
 
+mod explain;
 mod faults;
 mod generate;
 mod knowledge;
@@ -30,6 +31,7 @@ mod transport;
 mod fake;
 
 pub use client::{Client, PageQuery};
+pub use explain::{Explanation, RuleBody};
 pub use faults::{Distortion, FaultyTransport};
 pub use generate::{Plan, generate};
 pub use history::{History, Label, Rules, Seat, Step, Stop};

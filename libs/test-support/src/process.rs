@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::TweetId;
+use model::{TweetId, UserId};
 use parking_lot::Mutex;
 use reqwest::Method;
 
+use crate::explain::Explanation;
 use crate::history::{Rules, Stop};
 use crate::system::{Operator, System};
 use crate::transport::{ClientError, HttpTransport, Request, Transport};
@@ -56,7 +57,8 @@ impl RookeryProcess {
             public: Arc::new(HttpTransport::new(format!("http://127.0.0.1:{public_port}"))),
             operator: Operator {
                 follow_graph: internal.clone(),
-                fan_out: internal,
+                fan_out: internal.clone(),
+                timeline_read: internal,
                 token: None,
             },
         };
@@ -179,6 +181,10 @@ impl System for RookeryProcess {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
         self.operator.set_rules(rules).await
+    }
+
+    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
+        self.operator.explain(reader, tweet).await
     }
 
     async fn restart(&self, stop: Stop) -> Result<(), ClientError> {

@@ -3,6 +3,7 @@
 //! A history is one thread of time: each step ends before the next begins (a [`Step::Race`] is one step), so that the
 //! oracle knows the state that each answer must reflect. What goes on beside it, fan-out above all, is the system's own.
 
+mod explanations;
 mod reads;
 mod writes;
 
@@ -108,6 +109,8 @@ struct Runner<'a> {
     marks: BTreeMap<Label, HeldMark>,
     /// Whose deliveries are held back.
     held: Vec<Seat>,
+    /// How often explanations were asked for.
+    explained: usize,
 }
 
 impl<'a> Runner<'a> {
@@ -125,6 +128,7 @@ impl<'a> Runner<'a> {
             scrolls: BTreeMap::new(),
             marks: BTreeMap::new(),
             held: Vec::new(),
+            explained: 0,
         }
     }
 

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use model::TweetId;
+use model::{TweetId, UserId};
 
+use crate::explain::Explanation;
 use crate::history::{Rules, Stop};
 use crate::system::{Operator, System};
 use crate::transport::{ClientError, HttpTransport, Transport};
@@ -55,6 +56,7 @@ impl Stack {
         let operator = Operator {
             follow_graph: replicas("follow-graph"),
             fan_out: replicas("fan-out"),
+            timeline_read: replicas("timeline-read"),
             token: Some(description.admin_token.clone()),
         };
         Ok(Self {
@@ -190,6 +192,10 @@ impl System for Stack {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
         self.operator.set_rules(rules).await
+    }
+
+    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
+        self.operator.explain(reader, tweet).await
     }
 
     async fn restart(&self, stop: Stop) -> Result<(), ClientError> {

@@ -8,6 +8,7 @@ use model::{TweetId, UserId};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::explain::Explanation;
 use crate::history::{Rules, Stop};
 use crate::transport::{ClientError, Request, Transport};
 
@@ -25,6 +26,9 @@ pub trait System: Send + Sync {
 
     /// Stops it and starts it again on the same data.
     async fn restart(&self, stop: Stop) -> Result<(), ClientError>;
+
+    /// Why a tweet is, or is not, in somebody's home timeline, as operators are told.
+    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError>;
 
     /// From now on what these post, and delete, is accepted and not delivered, and what others do is; an empty list
     /// delivers all again. A system that cannot be held goes on delivering: its histories are right all the same.
@@ -48,6 +52,8 @@ pub struct Operator {
     pub follow_graph: Arc<dyn Transport>,
     /// The internal port where `/admin/tweets/{id}/delivery` is.
     pub fan_out: Arc<dyn Transport>,
+    /// The internal port where `/admin/explain` is.
+    pub timeline_read: Arc<dyn Transport>,
     /// The admin token, where one is set.
     pub token: Option<String>,
 }

@@ -10,6 +10,7 @@ mod aside;
 mod audit;
 mod configuration;
 mod drain;
+mod explain;
 mod fan_out;
 mod faults;
 mod oracle;

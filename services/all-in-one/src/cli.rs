@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use model::{AccountName, TweetId};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +15,7 @@ Examples:
   rookery token --handle ada                      print a token for the account ada
   rookery rebuild --user ada                      compute the stored home timeline of ada anew, while the system runs
   rookery rebuild --all                           … everybody's
+  rookery explain --user ada --tweet 1234567890   say why a tweet is, or is not, in ada's home timeline
   rookery migrate                                 bring the stores to the schema of this version, and stop";
 
 /// Rookery: a home-timeline system in one process. Without a command it serves.
@@ -60,6 +62,21 @@ pub enum Command {
     /// A timeline serves until the new one takes its place. Where an account has none, none is made. A system that does not
     /// run has none at all: it keeps them in memory.
     Rebuild(Rebuild),
+    /// Say why a tweet is, or is not, in somebody's home timeline.
+    ///
+    /// The answer comes first, then what each rule came to; docs/explain.md says what they mean. On a stopped system there
+    /// are no stored timelines, which are in memory.
+    Explain {
+        /// Whose timeline: a handle or an id. Digits are an id, unless @ stands before them.
+        #[arg(long)]
+        user: AccountName,
+        /// The tweet's id.
+        #[arg(long)]
+        tweet: TweetId,
+        /// Print JSON, as `GET /admin/explain` answers it.
+        #[arg(long)]
+        json: bool,
+    },
     /// Bring the stores to the schema of this version.
     Migrate {
         /// When tweets.db was lost and no backup has it: go on without any tweet.

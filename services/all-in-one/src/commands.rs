@@ -1,5 +1,6 @@
 //! The commands of the command line, each of which works on a running system and on a stopped one.
 
+mod explain;
 mod import_graph;
 mod migrate;
 mod rebuild;
@@ -9,6 +10,7 @@ mod token;
 use std::path::PathBuf;
 
 use graph_import::ImportFailure;
+use model::InvalidRules;
 use runtime::Settings;
 use runtime::exit;
 
@@ -37,6 +39,9 @@ pub enum CommandError {
     /// There is no key to sign tokens with.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The thresholds make no sense.
+    #[error("timeline: {0}")]
+    Rules(#[from] InvalidRules),
     /// A file was not imported, or not whole.
     #[error(transparent)]
     Import(#[from] Box<ImportFailure<CommandError>>),
@@ -60,6 +65,7 @@ impl CommandError {
             Self::Import(failure) => failure.exit_code(Self::exit_code),
             Self::Stores(error) => error.exit_code(),
             Self::Keys(error) => error.exit_code(),
+            Self::Rules(_) => exit::USAGE,
             Self::Client(ClientError::Refused { exit_code, .. }) => *exit_code,
             Self::Operation(error) => error.exit_code(),
             Self::Client(_) | Self::NotRebuilt => exit::TEMPORARY,
@@ -73,6 +79,7 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandErr
         Command::ImportGraph { file, skip_bad, attach } => import_graph::run(settings, &file, skip_bad, attach).await,
         Command::Token { handle } => token::run(settings, handle).await,
         Command::Rebuild(which) => rebuild::run(settings, which.user).await,
+        Command::Explain { user, tweet, json } => explain::run(settings, user, tweet, json).await,
         Command::Migrate { accept_loss } => migrate::run(settings, accept_loss).await,
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use follow_graph::FollowGraphService;
 use graph_import::graph_file::{BATCH_EDGES, MAX_NUMBER};
 use http_kit::TokenIssuer;
-use model::{Handle, InvalidHandle};
+use model::{AccountName, Handle, InvalidAccountName, InvalidHandle, TweetId, UserId};
 use storage::{Deadline, GraphStore, ImportCounts, StoreError};
-use timeline_read::{RebuildCounts, Rebuilt, TimelineRead};
+use timeline_read::{Explanation, ReadError, RebuildCounts, Rebuilt, TimelineRead};
 
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -24,6 +24,9 @@ pub enum OperationError {
     /// No account can have this handle.
     #[error(transparent)]
     InvalidHandle(#[from] InvalidHandle),
+    /// No account can be named so.
+    #[error(transparent)]
+    InvalidAccountName(#[from] InvalidAccountName),
     /// No account has it.
     #[error("there is no account with the handle {handle}")]
     NoSuchAccount {
@@ -33,6 +36,9 @@ pub enum OperationError {
     /// A batch that no checked file can have led to.
     #[error("a batch of edges is too large, or has accounts that follow themselves or have too large a number")]
     BadBatch,
+    /// A timeline was not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,10 +48,12 @@ impl OperationError {
     /// What a command exits with.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::InvalidHandle(_) => runtime::exit::USAGE,
-            Self::NoSuchAccount { .. } => runtime::exit::NO_USER,
-            Self::Store(error) if error.is_transient() => runtime::exit::UNAVAILABLE,
-            Self::BadBatch | Self::Store(_) => runtime::exit::DATA_ERROR,
+            Self::InvalidHandle(_) | Self::InvalidAccountName(_) => runtime::exit::USAGE,
+            Self::NoSuchAccount { .. } | Self::Read(ReadError::NoSuchUser) => runtime::exit::NO_USER,
+            Self::Store(error) | Self::Read(ReadError::Store(error)) if error.is_transient() => {
+                runtime::exit::UNAVAILABLE
+            }
+            Self::BadBatch | Self::Store(_) | Self::Read(ReadError::Store(_)) => runtime::exit::DATA_ERROR,
         }
     }
 }
@@ -60,6 +68,33 @@ pub(crate) enum Accounts {
     Running(Arc<FollowGraphService>),
     /// In the store; nobody else has it open.
     Stopped(Arc<dyn GraphStore>),
+}
+
+impl Accounts {
+    async fn user_by_handle(&self, handle: Handle, deadline: Deadline) -> Result<UserId, OperationError> {
+        let found = match self {
+            Self::Running(service) => service.user_by_handle(&handle, deadline).await?,
+            Self::Stopped(store) => store.user_by_handle(&handle, deadline).await?,
+        };
+        found
+            .map(|user| user.id)
+            .ok_or(OperationError::NoSuchAccount { handle })
+    }
+}
+
+/// Why a tweet is, or is not, in somebody's home timeline.
+pub(crate) async fn explain(
+    timelines: &TimelineRead,
+    accounts: &Accounts,
+    user: AccountName,
+    tweet: TweetId,
+) -> Result<Explanation, OperationError> {
+    let deadline = Deadline::after(LOOK_UP_WITHIN);
+    let user = match user {
+        AccountName::Id(id) => id,
+        AccountName::Handle(handle) => accounts.user_by_handle(handle, deadline).await?,
+    };
+    Ok(timelines.explain(user, tweet, deadline).await?)
 }
 
 /// A token of the running system.

@@ -7,9 +7,11 @@ use actix_web::web;
 use bootstrap::{Process, Routes, Stage};
 use fan_out::{FanOut, FanOutSettings};
 use follow_graph::{FollowGraphService, FollowGraphSettings};
+use graph_replica::StoreGraph;
 use http_kit::Authenticator;
 use model::{Clock, InvalidRules, RulesInForce, Thresholds};
 use runtime::Settings;
+use storage::FollowGraph;
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use telemetry::Metrics;
 use timeline_read::{AuditSettings, TimelineRead, TimelineReadSettings};
@@ -78,21 +80,12 @@ impl Services {
             FanOutSettings::default(),
             Arc::clone(&clock),
         );
-        let timeline_read = TimelineRead::new(
-            timeline_read::Ports {
-                timelines: timelines.clone(),
-                tweets: stores.tweets.clone(),
-                cache,
-                graph: follow_graph.clone(),
-                follows: stores.graph.clone(),
-                log: stores.tweets.clone(),
-                versions: None,
-            },
-            TimelineReadSettings {
-                window: settings.timeline.window,
-                audit: audit_settings(settings),
-                ..TimelineReadSettings::default()
-            },
+        let timeline_read = timeline_read(
+            settings,
+            stores,
+            timelines.clone(),
+            cache,
+            follow_graph.clone(),
             Arc::clone(&clock),
         );
         let authenticator = Authenticator::new(keys.verifying(settings)?, follow_graph.clone(), clock);
@@ -166,6 +159,46 @@ impl Services {
             drop_idle(timelines, idle_days, clock, shutdown)
         });
     }
+}
+
+fn timeline_read(
+    settings: &Settings,
+    stores: &Stores,
+    timelines: Arc<MemoryTimelines>,
+    cache: Arc<MemoryTweets>,
+    graph: Arc<dyn FollowGraph>,
+    clock: Arc<dyn Clock>,
+) -> Arc<TimelineRead> {
+    let ports = timeline_read::Ports {
+        timelines,
+        tweets: stores.tweets.clone(),
+        cache,
+        graph,
+        follows: stores.graph.clone(),
+        log: stores.tweets.clone(),
+        deliveries: stores.deliveries.clone(),
+        edges: stores.graph.clone(),
+        versions: None,
+    };
+    let settings = TimelineReadSettings {
+        window: settings.timeline.window,
+        audit: audit_settings(settings),
+        ..TimelineReadSettings::default()
+    };
+    TimelineRead::new(ports, settings, clock)
+}
+
+/// Reads timelines of a system that does not run, for a command: none is stored.
+pub(crate) fn stopped_timeline_read(
+    settings: &Settings,
+    stores: &Stores,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<TimelineRead>, InvalidRules> {
+    let rules = follow_graph_settings(settings)?.rules;
+    let graph = Arc::new(StoreGraph::new(stores.graph.clone(), rules));
+    let timelines = MemoryTimelines::new(Arc::clone(&clock), timeline_options(settings));
+    let cache = MemoryTweets::new(TWEET_CACHE_BYTES);
+    Ok(timeline_read(settings, stores, timelines, cache, graph, clock))
 }
 
 fn timeline_options(settings: &Settings) -> MemoryTimelineOptions {

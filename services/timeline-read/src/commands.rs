@@ -1,5 +1,6 @@
 //! What operators do from the command line, on the stores themselves, whether or not services run.
 
+mod explain;
 mod rebuild;
 
 use bootstrap::Failure;
@@ -14,11 +15,16 @@ pub(crate) enum Command {
     /// A timeline serves until the new one takes its place. Where a user has none, none is made. With --all it walks over all
     /// that are stored; run it again when it was stopped or when some failed: it does all of them again, which does no harm.
     Rebuild(rebuild::Which),
+    /// Say why a tweet is, or is not, in somebody's home timeline.
+    ///
+    /// The answer comes first, then what each rule came to; docs/explain.md says what they mean.
+    Explain(explain::Explain),
 }
 
 /// Carries out a command.
 pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Failure> {
     match command {
         Command::Rebuild(which) => rebuild::run(&settings, which).await,
+        Command::Explain(asked) => explain::run(&settings, asked).await,
     }
 }

@@ -92,13 +92,13 @@ impl TimelineRead {
 }
 
 /// One way down a home timeline.
-struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     service: &'a TimelineRead,
     basis: &'a Basis,
     request: &'a HomeRequest,
     deadline: Deadline,
     /// Visible tweets found so far, newest first.
-    visible: Vec<Arc<RenderedTweet>>,
+    pub(crate) visible: Vec<Arc<RenderedTweet>>,
     /// All visible tweets from here up to where the scan began are found.
     low: TweetId,
     /// Where the scan must get to at least: the first page lists all that is visible above the mark.
@@ -106,7 +106,12 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(service: &'a TimelineRead, basis: &'a Basis, request: &'a HomeRequest, deadline: Deadline) -> Self {
+    pub(crate) fn new(
+        service: &'a TimelineRead,
+        basis: &'a Basis,
+        request: &'a HomeRequest,
+        deadline: Deadline,
+    ) -> Self {
         let (low, depth) = match &request.cursor {
             Some(cursor) => (cursor.below, cursor.below),
             None => (TweetId::MAX, basis.settled),
@@ -131,7 +136,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes down until the page is full (one more tells whether another follows) or nothing is left.
-    async fn down(&mut self, lookup: Lookup) -> Result<(), ReadError> {
+    pub(crate) async fn down(&mut self, lookup: Lookup) -> Result<(), ReadError> {
         let want = self.request.limit + 1;
         let mut looked_up = Some(lookup);
         for _ in 0..MAX_FETCHES {
@@ -149,17 +154,23 @@ impl<'a> Scan<'a> {
                 Some(lookup) => lookup,
                 None => self.look_up(want).await?,
             };
-            let candidates = self.sources().fetch(lookup, self.low, want).await?;
-            let ids = self.with_aside(candidates.ids, candidates.low);
-            let ids = self.with_seen(ids, candidates.low);
-            self.low = candidates.low;
+            let ids = self.candidates(lookup, want).await?;
             let found = self.filtered(&ids).await?;
             self.visible.extend(found);
         }
         Ok(())
     }
 
-    async fn look_up(&self, want: usize) -> Result<Lookup, StoreError> {
+    /// The next ids on the way down, from all sources, before filters.
+    pub(crate) async fn candidates(&mut self, lookup: Lookup, want: usize) -> Result<Vec<TweetId>, StoreError> {
+        let candidates = self.sources().fetch(lookup, self.low, want).await?;
+        let ids = self.with_aside(candidates.ids, candidates.low);
+        let ids = self.with_seen(ids, candidates.low);
+        self.low = candidates.low;
+        Ok(ids)
+    }
+
+    pub(crate) async fn look_up(&self, want: usize) -> Result<Lookup, StoreError> {
         let timelines = &*self.service.ports.timelines;
         let (_, lookup) = look_up(timelines, self.request.reader, self.low, want, self.deadline).await?;
         Ok(lookup)
@@ -201,7 +212,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The tweets that the reader may see.
-    async fn filtered(&self, ids: &[TweetId]) -> Result<Vec<Arc<RenderedTweet>>, ReadError> {
+    pub(crate) async fn filtered(&self, ids: &[TweetId]) -> Result<Vec<Arc<RenderedTweet>>, ReadError> {
         let mut tweets = self.service.hydrator.hydrate(ids, self.deadline).await?;
         tweets.retain(|tweet| self.basis.view.shows(tweet.author));
         let mut authors: Vec<UserId> = tweets.iter().map(|tweet| tweet.author).collect();
@@ -243,7 +254,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Adds originals of replies that are shown and that are not delivered yet, and their originals in turn.
-    async fn add_originals(&mut self) -> Result<(), ReadError> {
+    pub(crate) async fn add_originals(&mut self) -> Result<(), ReadError> {
         let mut from = self.visible.clone();
         loop {
             let missing: Vec<TweetId> = from

@@ -1,5 +1,6 @@
-//! The routes.
+//! The public and the internal routes.
 
+mod get_explain;
 mod get_home;
 mod get_user_timeline;
 mod post_audit;
@@ -35,7 +36,12 @@ pub fn internal_routes(service: Arc<TimelineRead>) -> impl Fn(&mut web::ServiceC
     move |config| {
         config
             .app_data(service.clone())
-            .service(Endpoint::new("/admin/audit").post(post_audit::post_audit));
+            .service(Endpoint::new("/admin/audit").post(post_audit::post_audit))
+            .service(
+                Endpoint::new("/admin/explain")
+                    .with_query()
+                    .get(get_explain::get_explain),
+            );
     }
 }
 

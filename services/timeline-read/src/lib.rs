@@ -9,11 +9,15 @@
 //! from the tweet store. Some are compared with the tweet store now and then ([`audit`]), and all can be computed anew
 //! ([`rebuild`]).
 //!
+//! Operators may ask why a tweet is, or is not, in a timeline ([`explain`]).
+//!
 //! Ports: [`storage::TimelineStore`], [`storage::TweetStore`], [`storage::TweetCache`], [`storage::FollowGraph`],
-//! [`storage::FollowHistory`] (for audits), [`storage::EventLog`] (for the mark below which nothing can arrive late).
+//! [`storage::EventLog`] (for the mark below which nothing can arrive late); for audits [`storage::FollowHistory`], for
+//! explanations [`storage::DeliveryStore`] and [`storage::EdgeRecords`].
 
 mod audit;
 mod build;
+mod explain;
 mod home;
 mod http;
 mod hydrate;
@@ -28,6 +32,7 @@ mod tests;
 mod user_timeline;
 
 pub use audit::AuditReport;
+pub use explain::{Explanation, Rule, Step, Verdict};
 pub use http::{internal_routes, openapi, routes};
 pub use rebuild::{RebuildCounts, Rebuilt};
 pub use service::{Ports, ReadError, TimelineRead};

@@ -22,9 +22,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 const EXAMPLES: &str = "\
 Examples:
-  timeline-read                        serve
-  timeline-read rebuild --user ada     compute a stored home timeline anew, while the services run
-  timeline-read rebuild --all          … all of them; can be run again";
+  timeline-read                                         serve
+  timeline-read explain --user ada --tweet 1234567890   say why a tweet is, or is not, in ada's home timeline
+  timeline-read rebuild --user ada                      compute a stored home timeline anew, while the services run
+  timeline-read rebuild --all                           … all of them; can be run again";
 
 /// Serves home and user timelines. Without a command it serves.
 #[derive(Debug, Parser)]
@@ -63,6 +64,8 @@ async fn ports(backends: &Backends) -> Result<(Ports, Arc<RemoteGraph>, Arc<Repl
         graph: graph.clone(),
         follows: backends.graph(),
         log: backends.event_log(tweets).await?,
+        deliveries: backends.deliveries(),
+        edges: backends.graph(),
         versions: Some(timelines),
     };
     Ok((ports, graph, replica))

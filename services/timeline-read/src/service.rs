@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use model::{Clock, DeliveryRules, ReaderView, TweetId, UserId};
 use storage::{
-    ActorVersions, AsideTweet, Deadline, EventLog, FollowGraph, FollowHistory, StoreError, TimelineStore, TweetCache,
-    TweetStore,
+    ActorVersions, AsideTweet, Deadline, DeliveryStore, EdgeRecords, EventLog, FollowGraph, FollowHistory, StoreError,
+    TimelineStore, TweetCache, TweetStore,
 };
 use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,10 @@ pub struct Ports {
     pub follows: Arc<dyn FollowHistory>,
     /// How far deliveries have come.
     pub log: Arc<dyn EventLog>,
+    /// How tweets travelled: fan-out's books, of which only explanations read.
+    pub deliveries: Arc<dyn DeliveryStore>,
+    /// What stands between two accounts, for explanations.
+    pub edges: Arc<dyn EdgeRecords>,
     /// Where a version is announced again when it is not known any more; in one process nobody needs it.
     pub versions: Option<Arc<dyn ActorVersions>>,
 }
@@ -147,6 +151,11 @@ impl Basis {
     pub(crate) fn set_aside(&self, ids: Range<TweetId>) -> impl Iterator<Item = TweetId> {
         let shown = move |aside: &&AsideTweet| ids.contains(&aside.tweet) && self.view.shows(aside.author);
         self.aside.iter().filter(shown).map(|aside| aside.tweet)
+    }
+
+    /// Whether this tweet was set aside, whoever may see it.
+    pub(crate) fn is_set_aside(&self, tweet: TweetId) -> bool {
+        self.aside.iter().any(|aside| aside.tweet == tweet)
     }
 
     /// Whether an answer that rests on it may still be given.

@@ -34,6 +34,16 @@ pub(crate) enum Lookup {
     Unreachable,
 }
 
+impl Lookup {
+    /// How far what was found can be trusted.
+    pub(crate) fn coverage(&self) -> Option<Coverage> {
+        match self {
+            Self::Present(slice) => Some(slice.coverage),
+            Self::Absent | Self::Unreachable => None,
+        }
+    }
+}
+
 /// Looks for the stored timeline; answers also which version of the reader must show, where that is known.
 pub(crate) async fn look_up(
     timelines: &dyn TimelineStore,
@@ -67,21 +77,20 @@ pub(crate) struct Sources<'a> {
 impl Sources<'_> {
     /// The newest ids below `below`, `want` or more where there are as many above the next border between sources.
     pub(crate) async fn fetch(&self, lookup: Lookup, below: TweetId, want: usize) -> Result<Candidates, StoreError> {
+        let sources = pulled_from(self.view, self.rules, lookup.coverage(), below);
         let Lookup::Present(slice) = lookup else {
-            return self.pull(&everybody(self.view), below, want).await;
+            return self.pull(&sources, below, want).await;
         };
         let mark = slice.coverage.complete_from;
         if below <= mark {
-            return self.pull(&everybody(self.view), below, want).await;
+            return self.pull(&sources, below, want).await;
         }
         let stored_low = if slice.more {
             slice.ids.last().copied().unwrap_or(mark)
         } else {
             mark
         };
-        let pulled = self
-            .pull(&beside_stored(self.view, self.rules, slice.coverage), below, want)
-            .await?;
+        let pulled = self.pull(&sources, below, want).await?;
         let low = pulled.low.max(stored_low);
         Ok(Candidates {
             ids: merge(slice.ids, pulled.ids, low),
@@ -97,6 +106,19 @@ impl Sources<'_> {
             ids,
             low: page.next_below.unwrap_or(TweetId::MIN),
         })
+    }
+}
+
+/// What is pulled of the ids right below `below`, beside a stored timeline or in place of it.
+pub(crate) fn pulled_from(
+    view: &ReaderView,
+    rules: &DeliveryRules,
+    stored: Option<Coverage>,
+    below: TweetId,
+) -> Vec<AuthorRange> {
+    match stored {
+        Some(coverage) if below > coverage.complete_from => beside_stored(view, rules, coverage),
+        Some(_) | None => everybody(view),
     }
 }
 

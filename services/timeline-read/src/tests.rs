@@ -18,7 +18,7 @@ use storage::{
     TweetStore,
 };
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
-use storage_sqlite::{SqliteTweets, TweetOptions};
+use storage_sqlite::{DeliveryOptions, GraphOptions, SqliteDeliveries, SqliteGraph, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
 
 use crate::service::{Ports, TimelineRead};
@@ -62,6 +62,8 @@ impl World {
             graph: graph.clone(),
             follows: graph.clone(),
             log: tweets.clone(),
+            deliveries: SqliteDeliveries::open(dir.path(), DeliveryOptions::default()).unwrap(),
+            edges: SqliteGraph::open(dir.path(), clock.clone(), GraphOptions::default()).unwrap(),
             versions: None,
         };
         Self {

@@ -1,7 +1,7 @@
 //! Records, plans and chunks as rows and columns.
 
 use model::{ChunkPlan, DeliveryRecord, Mode, TweetId, UserId};
-use storage::{ChunkResult, PendingChunk, StoreError};
+use storage::{ChunkRecord, ChunkResult, ChunkState, PendingChunk, StoreError};
 use tokio_postgres::Row;
 
 use super::STORE;
@@ -46,14 +46,37 @@ pub(super) fn pending(row: &Row) -> Result<PendingChunk, StoreError> {
         tweet: sql::tweet(row.get(0)),
         author: sql::user(row.get(1)),
         mode: mode(row.get(2))?,
-        plan: ChunkPlan {
-            number: u32::try_from(row.get::<_, i32>(3)).expect("only numbers that were not negative are stored"),
-            after: row.get::<_, Option<i64>>(4).map(sql::user),
-            last: sql::user(row.get(5)),
-            expected: sql::number(row.get(6)),
-        },
+        plan: plan(row, 3),
         tries: u32::try_from(row.get::<_, i32>(7)).unwrap_or(0),
     })
+}
+
+/// A plan, from this column on.
+fn plan(row: &Row, at: usize) -> ChunkPlan {
+    ChunkPlan {
+        number: u32::try_from(row.get::<_, i32>(at)).expect("only numbers that were not negative are stored"),
+        after: row.get::<_, Option<i64>>(at + 1).map(sql::user),
+        last: sql::user(row.get(at + 2)),
+        expected: sql::number(row.get(at + 3)),
+    }
+}
+
+pub(super) fn chunk(row: &Row) -> ChunkRecord {
+    let number = |at: usize| row.get::<_, Option<i64>>(at).map(sql::number);
+    let state = match (number(8), row.get(5)) {
+        (Some(finished_at_ms), _) => ChunkState::Done {
+            written: number(6).unwrap_or(0),
+            skipped: number(7).unwrap_or(0),
+            finished_at_ms,
+        },
+        (None, true) => ChunkState::Aside,
+        (None, false) => ChunkState::Pending,
+    };
+    ChunkRecord {
+        plan: plan(row, 0),
+        tries: u32::try_from(row.get::<_, i32>(4)).unwrap_or(0),
+        state,
+    }
 }
 
 pub(super) fn ids(tweets: &[TweetId]) -> Vec<i64> {

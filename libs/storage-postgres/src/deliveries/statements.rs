@@ -4,6 +4,11 @@
 pub(crate) const GET: &str = "SELECT tweet, author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms
     FROM deliveries WHERE tweet = ANY($1)";
 
+pub(crate) const CHUNK_OF: &str = "SELECT number, after_user, last_user, expected, tries, due_at = 'infinity',
+        written, skipped, finished_at_ms
+    FROM delivery_chunks WHERE tweet = $1 AND coalesce(after_user, 0) < $2 AND last_user >= $2
+    ORDER BY number LIMIT 1";
+
 pub(crate) const RECORD: &str = "INSERT INTO deliveries
         (tweet, author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],

@@ -31,6 +31,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("put a mute", edges::PUT_MUTE),
     ("put a block", edges::PUT_BLOCK),
     ("reader", views::READER),
+    ("edges between", views::BETWEEN),
     ("followers", views::FOLLOWERS),
     ("following", views::FOLLOWING),
     ("chunks", views::CHUNKS),

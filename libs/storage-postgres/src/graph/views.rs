@@ -2,8 +2,8 @@
 
 use ahash::AHashSet;
 use deadpool_postgres::GenericClient;
-use model::{ActorVersion, ChunkPlan, Followee, ReaderView, UserId};
-use storage::{ChunksRequest, Deadline, EdgeDirection, FollowerPage, FollowerPageRequest, StoreError};
+use model::{ActorVersion, ChunkPlan, EdgeKind, Followee, ReaderView, UserId};
+use storage::{ChunksRequest, Deadline, EdgeDirection, EdgeRecord, FollowerPage, FollowerPageRequest, StoreError};
 use tokio_postgres::Row;
 
 use crate::ask;
@@ -45,6 +45,62 @@ pub(super) async fn reader(
 
 fn ids(row: &Row, at: usize) -> Vec<UserId> {
     row.get::<_, Vec<i64>>(at).into_iter().map(sql::user).collect()
+}
+
+macro_rules! between {
+    ($kind:literal, $table:literal, $actor:literal, $target:literal) => {
+        concat!(
+            "SELECT ",
+            $kind,
+            "::smallint, ",
+            $actor,
+            ", ",
+            $target,
+            ", version, present FROM ",
+            $table,
+            " WHERE (",
+            $actor,
+            " = $1 AND ",
+            $target,
+            " = $2) OR (",
+            $actor,
+            " = $2 AND ",
+            $target,
+            " = $1)"
+        )
+    };
+}
+
+/// One statement: as of one moment.
+pub(crate) const BETWEEN: &str = concat!(
+    between!("0", "follows", "follower", "followee"),
+    " UNION ALL ",
+    between!("1", "mutes", "actor", "target"),
+    " UNION ALL ",
+    between!("2", "blocks", "actor", "target")
+);
+
+/// What stands, or once stood, between two accounts.
+pub(super) async fn between(
+    client: &impl GenericClient,
+    one: UserId,
+    other: UserId,
+    deadline: Deadline,
+) -> Result<Vec<EdgeRecord>, StoreError> {
+    let accounts = (sql::column(one.get()), sql::column(other.get()));
+    let rows = ask::query(client, deadline, BETWEEN, &[&accounts.0, &accounts.1]).await?;
+    let record = |row: &Row| EdgeRecord {
+        kind: match row.get::<_, i16>(0) {
+            0 => EdgeKind::Follow,
+            1 => EdgeKind::Mute,
+            _ => EdgeKind::Block,
+        },
+        actor: sql::user(row.get(1)),
+        target: sql::user(row.get(2)),
+        version: ActorVersion(sql::number(row.get(3))),
+        present: row.get(4),
+    };
+    Ok(rows.iter().map(record).collect())
 }
 
 /// The column that rows lie above, for those after this account.

@@ -3,7 +3,7 @@
 use model::{ChunkPlan, DeliveryRecord, Mode, TweetId, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
-use storage::{ChunkResult, PendingChunk};
+use storage::{ChunkRecord, ChunkResult, ChunkState, PendingChunk};
 
 use crate::sql;
 
@@ -177,6 +177,46 @@ fn pending_chunk(row: &Row<'_>) -> rusqlite::Result<PendingChunk> {
             expected: sql::number(row.get(5)?),
         },
         tries: u32::try_from(row.get::<_, i64>(7)?).unwrap_or(0),
+    })
+}
+
+/// The chunk that a follower falls into.
+pub(super) fn find_chunk(
+    connection: &Connection,
+    tweet: TweetId,
+    follower: UserId,
+) -> rusqlite::Result<Option<ChunkRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT number, after, last, expected, tries, due_at_ms = ?3, written, skipped, finished_at_ms
+             FROM chunks WHERE tweet = ?1 AND ifnull(after, 0) < ?2 AND last >= ?2 ORDER BY number LIMIT 1",
+        )?
+        .query_row(
+            (sql::column(tweet.get()), sql::column(follower.get()), NEVER),
+            chunk_record,
+        )
+        .optional()
+}
+
+fn chunk_record(row: &Row<'_>) -> rusqlite::Result<ChunkRecord> {
+    let state = match (row.get::<_, Option<i64>>(8)?, row.get(5)?) {
+        (Some(finished_at_ms), _) => ChunkState::Done {
+            written: sql::number(row.get(6)?),
+            skipped: sql::number(row.get(7)?),
+            finished_at_ms: sql::number(finished_at_ms),
+        },
+        (None, true) => ChunkState::Aside,
+        (None, false) => ChunkState::Pending,
+    };
+    Ok(ChunkRecord {
+        plan: ChunkPlan {
+            number: row.get(0)?,
+            after: row.get::<_, Option<i64>>(1)?.map(sql::user),
+            last: sql::user(row.get(2)?),
+            expected: sql::number(row.get(3)?),
+        },
+        tries: u32::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+        state,
     })
 }
 

@@ -1,8 +1,8 @@
 //! Follows, mutes and blocks.
 
 use model::{ActorVersion, EdgeKind, Followee, GraphChangeKind, ReaderView, UserId};
-use rusqlite::{Connection, OptionalExtension};
-use storage::{EdgeError, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest};
+use rusqlite::{Connection, OptionalExtension, Row};
+use storage::{EdgeError, EdgeRecord, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest};
 
 use super::{accounts, bound, changes, idempotency};
 use crate::sql;
@@ -20,6 +20,14 @@ const fn select_present(kind: EdgeKind) -> &'static str {
         EdgeKind::Follow => "SELECT present FROM following WHERE follower = ?1 AND followee = ?2",
         EdgeKind::Mute => "SELECT present FROM mutes WHERE actor = ?1 AND target = ?2",
         EdgeKind::Block => "SELECT present FROM blocks WHERE actor = ?1 AND target = ?2",
+    }
+}
+
+const fn select_edge(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Follow => "SELECT version, present FROM following WHERE follower = ?1 AND followee = ?2",
+        EdgeKind::Mute => "SELECT version, present FROM mutes WHERE actor = ?1 AND target = ?2",
+        EdgeKind::Block => "SELECT version, present FROM blocks WHERE actor = ?1 AND target = ?2",
     }
 }
 
@@ -206,6 +214,31 @@ pub(super) fn reader(connection: &Connection, reader: UserId) -> rusqlite::Resul
         muted,
         blocked,
     }))
+}
+
+/// What stands, or once stood, between two accounts. In one transaction: as of one moment.
+pub(super) fn between(connection: &Connection, one: UserId, other: UserId) -> rusqlite::Result<Vec<EdgeRecord>> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut found = Vec::new();
+    for kind in [EdgeKind::Follow, EdgeKind::Mute, EdgeKind::Block] {
+        for (actor, target) in [(one, other), (other, one)] {
+            let record = |row: &Row<'_>| {
+                Ok(EdgeRecord {
+                    kind,
+                    actor,
+                    target,
+                    version: ActorVersion(sql::number(row.get(0)?)),
+                    present: row.get(1)?,
+                })
+            };
+            let edge = transaction
+                .prepare_cached(select_edge(kind))?
+                .query_row((sql::column(actor.get()), sql::column(target.get())), record)
+                .optional()?;
+            found.extend(edge);
+        }
+    }
+    Ok(found)
 }
 
 /// A page of whom an account follows.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Mode, UserId};
-use storage::{DeliveryStore, PendingChunk};
+use storage::{ChunkState, DeliveryStore, PendingChunk};
 
 use super::{
     DeliveryBackend, LONG, TRIES, chunks, get, give_back, leased, numbers_pending, open, pending, result, tweet,
@@ -124,6 +124,8 @@ pub async fn a_chunk_that_always_fails_is_set_aside(backend: impl DeliveryBacken
     let list = store.list_aside(9, deadline()).await.unwrap();
     assert_eq!(list.iter().map(|chunk| chunk.plan).collect::<Vec<_>>(), [told.plan]);
     assert_eq!(store.list_aside(0, deadline()).await.unwrap(), []);
+    let found = store.chunk_of(tweet(1), told.plan.last, deadline()).await.unwrap();
+    assert_eq!(found.map(|chunk| chunk.state), Some(ChunkState::Aside));
     assert_eq!(get(&*store, 1).await.unwrap().finished_at_ms, None);
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use model::{ActorVersion, EdgeKind, GraphChangeKind, Position, ReaderView, UserId};
-use storage::{EdgeError, EdgeWrite, EdgeWritten, IdempotencyConflict};
+use storage::{EdgeError, EdgeRecord, EdgeWrite, EdgeWritten, IdempotencyConflict};
 
 use super::{Graph, GraphBackend, KINDS, edge, key, nobody};
 use crate::support::deadline;
@@ -60,6 +60,33 @@ pub async fn every_kind_of_edge_is_made_and_removed(backend: impl GraphBackend) 
         "in either direction, each once"
     );
     assert_eq!(graph.reader(cyd).await.muted, []);
+}
+
+pub async fn edges_between_two_are_told_with_their_tombstones(backend: impl GraphBackend) {
+    let graph = Graph::open(&backend).await;
+    let [ada, bob, cyd] = graph.users().await;
+    let mut expected = Vec::new();
+    for kind in KINDS {
+        let made = graph.put(kind, ada, bob).await.version;
+        graph.put(kind, bob, ada).await;
+        let removed = graph.remove(kind, bob, ada).await.version;
+        graph.put(kind, ada, cyd).await;
+        for (actor, target, version, present) in [(ada, bob, made, true), (bob, ada, removed, false)] {
+            expected.push(EdgeRecord {
+                kind,
+                actor,
+                target,
+                version,
+                present,
+            });
+        }
+    }
+    for (one, other) in [(ada, bob), (bob, ada)] {
+        let found = graph.0.edges_between(one, other, deadline()).await.unwrap();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert!(expected.iter().all(|edge| found.contains(edge)), "{found:?}");
+    }
+    assert_eq!(graph.0.edges_between(bob, cyd, deadline()).await.unwrap(), []);
 }
 
 pub async fn what_is_as_asked_already_changes_nothing(backend: impl GraphBackend) {

@@ -83,10 +83,11 @@ impl Runner<'_> {
         Some(Viewer::Member(member))
     }
 
-    /// Reads a home timeline to its end and compares it.
+    /// Reads a home timeline to its end and compares it, and some explanations of it.
     pub(super) async fn walk_home(&mut self, reader: &Member, limit: usize) -> Checked {
         let view = self.knowledge.view(&self.oracle, reader.id);
-        self.walk(reader, limit, None, &view).await.map(|_| ())
+        self.walk(reader, limit, None, &view).await?;
+        self.explain_some(reader).await
     }
 
     /// Reads all pages, of the home timeline or of what is newer than a mark. Answers what was shown, and the new mark.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::SystemClock;
+use model::{AccountName, Clock, SystemClock, TweetId};
 use runtime::Settings;
 use storage::ImportCounts;
+use timeline_read::Explanation;
 
 use super::CommandError;
 use crate::control::Client;
 use crate::data_dir::{DataDir, DataDirError, socket_in};
 use crate::keys::Keys;
 use crate::operations::{self, Accounts, Import};
+use crate::services::stopped_timeline_read;
 use crate::stores::{self, Stores};
 
 /// How long a process that has the data and takes no commands is waited for: it may be starting or stopping.
@@ -54,6 +56,14 @@ impl<'a> System<'a> {
         }
     }
 
+    /// Why a tweet is, or is not, in somebody's home timeline.
+    pub(super) async fn explain(self, user: AccountName, tweet: TweetId) -> Result<Explanation, CommandError> {
+        match self {
+            Self::Stopped(stopped) => stopped.explain(user, tweet).await,
+            Self::Running(client) => Ok(client.explain(user, tweet).await?),
+        }
+    }
+
     /// Begins an import.
     pub(super) async fn begin_import(self, source: String, attach: bool) -> Result<ImportTarget, CommandError> {
         match self {
@@ -92,6 +102,14 @@ impl Stopped<'_> {
             &(Arc::new(SystemClock) as _),
         )?;
         Ok(())
+    }
+
+    async fn explain(&self, user: AccountName, tweet: TweetId) -> Result<Explanation, CommandError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let stores = Stores::open(self.data_dir.path(), self.settings.limits.max_backlog, &clock)?;
+        let timelines = stopped_timeline_read(self.settings, &stores, clock)?;
+        let accounts = Accounts::Stopped(stores.graph.clone());
+        Ok(operations::explain(&timelines, &accounts, user, tweet).await?)
     }
 
     async fn token(&self, handle: &str) -> Result<String, CommandError> {

@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use model::{AccountName, TweetId};
 use storage::ImportCounts;
-use timeline_read::RebuildCounts;
+use timeline_read::{Explanation, RebuildCounts};
 use tokio::net::UnixStream;
 
 use super::address::SocketAddress;
@@ -57,6 +58,16 @@ impl Client {
         self.wire.send(&Request::Token { handle }).await?;
         match self.answer().await? {
             Answer::Token { token } => Ok(token),
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Why a tweet is, or is not, in somebody's home timeline.
+    pub(crate) async fn explain(mut self, user: AccountName, tweet: TweetId) -> Result<Explanation, ClientError> {
+        let user = user.to_string();
+        self.wire.send(&Request::Explain { user, tweet }).await?;
+        match self.answer().await? {
+            Answer::Explained { explanation } => Ok(explanation),
             _ => Err(ClientError::Unexpected),
         }
     }

@@ -1,7 +1,9 @@
 //! What is said over the socket.
 
+use model::TweetId;
 use serde::{Deserialize, Serialize};
 use storage::ImportCounts;
+use timeline_read::Explanation;
 
 /// What a client asks for: the first line.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +13,13 @@ pub(super) enum Request {
     Token {
         /// Its handle.
         handle: String,
+    },
+    /// Why a tweet is, or is not, in a home timeline.
+    Explain {
+        /// Whose timeline: an id, or a handle.
+        user: String,
+        /// The tweet.
+        tweet: TweetId,
     },
     /// Whether the stores are at the schema of this build. They are: a process that runs has seen to it.
     Migrate {},
@@ -50,6 +59,11 @@ pub(super) enum Answer {
     Token {
         /// The token.
         token: String,
+    },
+    /// The explanation asked for.
+    Explained {
+        /// The explanation.
+        explanation: Explanation,
     },
     /// The import may begin.
     Ready {},

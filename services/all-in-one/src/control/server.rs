@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use follow_graph::FollowGraphService;
+use model::{AccountName, TweetId};
 use storage::ImportCounts;
 use timeline_read::TimelineRead;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
@@ -59,8 +60,9 @@ impl ControlSocket {
         shutdown: CancellationToken,
     ) {
         let desk = Arc::new(Desk {
-            timelines: Timelines::new(Arc::clone(&service), timeline_read),
+            timelines: Timelines::new(Arc::clone(&service), Arc::clone(&timeline_read)),
             service,
+            timeline_read,
             importing: Mutex::new(()),
             rebuilding: Mutex::new(()),
             shutdown,
@@ -112,6 +114,7 @@ enum ImportStopped {
 /// Where commands are answered.
 struct Desk {
     service: Arc<FollowGraphService>,
+    timeline_read: Arc<TimelineRead>,
     /// Held by the one import that may run.
     importing: Mutex<()>,
     timelines: Timelines,
@@ -142,6 +145,11 @@ impl Desk {
                 let answer = token.map_or_else(|error| refusal(&error), |token| Answer::Token { token });
                 wire.send(&answer).await
             }
+            Some(Request::Explain { user, tweet }) => {
+                let explained = self.explain(&user, tweet).await;
+                let answer = explained.unwrap_or_else(|error| refusal(&error));
+                wire.send(&answer).await
+            }
             Some(Request::Import { source, attach }) => self.import(wire, source, attach).await,
             Some(Request::Rebuild { user }) => self.rebuild(wire, user).await,
         }
@@ -154,6 +162,13 @@ impl Desk {
             return wire.send(&Answer::Refused { sentence, exit_code }).await;
         };
         rebuild(&self.timelines, user, wire, &self.shutdown).await
+    }
+
+    async fn explain(&self, user: &str, tweet: TweetId) -> Result<Answer, OperationError> {
+        let user: AccountName = user.parse()?;
+        let accounts = Accounts::Running(Arc::clone(&self.service));
+        let explanation = operations::explain(&self.timeline_read, &accounts, user, tweet).await?;
+        Ok(Answer::Explained { explanation })
     }
 
     async fn import(&self, wire: &mut Wire, source: String, attach: bool) -> Result<(), WireError> {

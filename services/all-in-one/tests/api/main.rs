@@ -5,6 +5,7 @@ mod audit;
 
 mod cursors;
 mod edges;
+mod explain;
 mod idempotency;
 mod metrics;
 mod openapi;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use model::{TweetId, UserId};
 use reqwest::Method;
 use serde_json::json;
-use test_support::{Answer, ClientError, Request, Rules, Stop, System, Transport};
+use test_support::{Answer, ClientError, Explanation, Request, Rules, Stop, System, Transport};
 
 /// Everybody, at most.
 const USERS: u64 = 10_000;
@@ -84,6 +84,10 @@ impl System for Audited<'_> {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
         self.system.set_rules(rules).await
+    }
+
+    async fn explain(&self, user: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
+        self.system.explain(user, tweet).await
     }
 
     async fn restart(&self, stop: Stop) -> Result<(), ClientError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bootstrap::Started;
 use model::{TweetId, UserId};
 use runtime::Settings;
-use test_support::{ClientError, HttpTransport, Operator, Rules, Stop, System, Transport};
+use test_support::{ClientError, Explanation, HttpTransport, Operator, Rules, Stop, System, Transport};
 use tokio::sync::Mutex;
 
 use crate::held_log::{Gate, HeldLog};
@@ -36,6 +36,7 @@ impl InProcess {
             operator: Operator {
                 follow_graph: internal.clone(),
                 fan_out: internal.clone(),
+                timeline_read: internal.clone(),
                 token: None,
             },
             internal,
@@ -92,6 +93,10 @@ impl System for InProcess {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
         self.operator.set_rules(rules).await
+    }
+
+    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
+        self.operator.explain(reader, tweet).await
     }
 
     /// What runs in the test's own process can't be killed: it ends gracefully, however it is asked to.

@@ -10,8 +10,8 @@ use futures::stream::{self, StreamExt};
 use model::{Strategy, TweetId, UserId};
 use tempfile::TempDir;
 use test_support::{
-    ClientError, Distortion, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Rules, Shrunk, Stop,
-    System, Transport, Violation, generate, run, shrink,
+    ClientError, Distortion, Explanation, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Rules,
+    Shrunk, Stop, System, Transport, Violation, generate, run, shrink,
 };
 
 use crate::audited::Audited;
@@ -239,6 +239,10 @@ impl System for Distorted<'_> {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
         self.system.set_rules(rules).await
+    }
+
+    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
+        self.system.explain(reader, tweet).await
     }
 
     async fn restart(&self, stop: Stop) -> Result<(), ClientError> {

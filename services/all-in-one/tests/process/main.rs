@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 mod crash;
+mod explain;
 mod first_run;
 mod import;
 mod migrate;

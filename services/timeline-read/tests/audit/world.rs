@@ -59,12 +59,13 @@ impl World {
             let handle = format!("u{number}").parse().unwrap();
             users.push(graph.user_by_handle(&handle, deadline()).await.unwrap().unwrap().id);
         }
+        let deliveries = SqliteDeliveries::open(data.path(), DeliveryOptions::default()).unwrap();
         let fan_out = FanOut::new(
             fan_out::Ports {
                 log: tweets.clone(),
                 graph: follow_graph.clone(),
                 timelines: Arc::clone(&timelines),
-                deliveries: SqliteDeliveries::open(data.path(), DeliveryOptions::default()).unwrap(),
+                deliveries: deliveries.clone(),
                 tweets: tweets.clone(),
             },
             FanOutSettings::default(),
@@ -77,6 +78,8 @@ impl World {
             graph: follow_graph.clone(),
             follows: graph.clone(),
             log: tweets.clone(),
+            deliveries,
+            edges: graph.clone(),
             versions: None,
         };
         let settings = TimelineReadSettings {
