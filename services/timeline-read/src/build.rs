@@ -19,6 +19,9 @@ use crate::settings::TimelineReadSettings;
 /// How often somebody who wants a timeline built anew looks whether other work on it is done.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
+/// What a build takes beside waiting, about.
+const AT_THE_STORES: Duration = Duration::from_millis(100);
+
 /// What a timeline lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
@@ -162,11 +165,15 @@ impl Builder {
                 claimed: Arc::clone(&self.claimed),
                 reader,
             };
-            let (worker, metrics) = (Arc::clone(&worker), self.metrics.clone());
+            let (worker, metrics, shutdown) = (Arc::clone(&worker), self.metrics.clone(), shutdown.clone());
             running.spawn(async move {
                 let done = worker.work(reader, job).await;
                 metrics.built(job, if done.is_ok() { "done" } else { "failed" });
-                drop((claim, place));
+                drop(place);
+                if let (Ok(Outcome::Superseded), None) = (&done, &waiting) {
+                    _ = shutdown.run_until_cancelled(worker.give_way()).await;
+                }
+                drop(claim);
                 match (done, waiting) {
                     // Whoever waited may have given up.
                     (done, Some(waiting)) => _ = waiting.send(done),
@@ -211,6 +218,14 @@ impl Worker {
             Job::Build | Job::Rebuild => self.build(reader, deadline).await,
             Job::Backfill(coverage) => self.backfill(reader, coverage, deadline).await,
         }
+    }
+
+    /// Another replica builds the same timeline: begun again at once, each would supersede the other's build, and none would
+    /// ever be installed while their reader goes on asking both. So whoever was superseded leaves the other time to end, and
+    /// the two of them not the same.
+    async fn give_way(&self) {
+        let a_build = self.ports.graph.max_staleness() + AT_THE_STORES;
+        tokio::time::sleep(a_build.mul_f64(rand::random_range(1.0..3.0))).await;
     }
 
     async fn turn(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, StoreError> {

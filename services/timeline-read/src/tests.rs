@@ -74,6 +74,15 @@ impl World {
         }
     }
 
+    /// Another service over the same stores.
+    fn replica(&self) -> Arc<TimelineRead> {
+        TimelineRead::new(
+            self.service.ports.clone(),
+            TimelineReadSettings::default(),
+            Arc::new(SystemClock),
+        )
+    }
+
     async fn post(&self) -> TweetId {
         let tweet = NewTweet {
             author: Author {
