@@ -35,6 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.trusted_proxies",
     "limits.max_backlog",
     "otlp.endpoint",
+    "otlp.sample_ratio",
     "log.format",
     "log.filter",
 ];
