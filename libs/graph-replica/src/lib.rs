@@ -10,6 +10,7 @@
 //! sides say to each other.
 
 mod breaker;
+mod client_span;
 mod kept;
 mod remote;
 mod replica;
