@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use super::SpanRecord;
 
+const INFALLIBLE: &str = "a string takes all that is written";
+
 /// Spans of one trace, by when they began.
 #[derive(Debug, Clone)]
 pub struct Trace {
@@ -75,14 +77,16 @@ impl Trace {
         );
         let failed = if span.is_error { " failed" } else { "" };
         let indent = "  ".repeat(depth);
-        let what = format!("{indent}{} [{} {}]", span.name, span.kind, span.service);
-        let told: Vec<String> = span
-            .attributes
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        writeln!(text, "{from:9.2} ms {took:9.2} ms  {what}{failed} {}", told.join(" "))
-            .expect("a string takes all that is written");
+        write!(
+            text,
+            "{from:9.2} ms {took:9.2} ms  {indent}{} [{} {}]{failed}",
+            span.name, span.kind, span.service
+        )
+        .expect(INFALLIBLE);
+        for (name, value) in &span.attributes {
+            write!(text, " {name}={value}").expect(INFALLIBLE);
+        }
+        text.push('\n');
         for child in self.children(Some(&span.span_id)) {
             self.write(text, child, depth + 1, began_ns);
         }

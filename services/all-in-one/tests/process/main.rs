@@ -4,8 +4,10 @@
 mod crash;
 mod first_run;
 mod import;
+mod logs;
 mod migrate;
 mod rookery;
 mod start;
 mod stop;
 mod token;
+mod traces;
