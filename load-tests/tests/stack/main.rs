@@ -15,3 +15,4 @@ mod oracle;
 mod restore;
 mod stopped;
 mod support;
+mod traces;
