@@ -50,7 +50,7 @@ pub const DELIVERY_SKIPPED: &str = "rookery.delivery.skipped";
 pub const DELIVERY_OUTCOME: &str = "rookery.delivery.outcome";
 /// Which chunk of a tweet.
 pub const CHUNK_NUMBER: &str = "rookery.chunk.number";
-/// How often a chunk had been begun before.
+/// How often a chunk had been begun before; the first that is cut off a rest may count that too.
 pub const CHUNK_TRIES: &str = "rookery.chunk.tries";
 /// Chunks that were planned.
 pub const CHUNKS: &str = "rookery.chunks";
