@@ -7,6 +7,7 @@
 mod listeners;
 mod process;
 mod program;
+mod traces;
 mod waiting;
 
 pub use listeners::{ListenError, Listeners};

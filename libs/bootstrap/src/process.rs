@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Listeners;
 use crate::listeners::Bound;
 
-// How long the parts of an end may take, one after the other. Together 25 s, and `http.drain_delay_ms` before them: platforms
+// How long the parts of an end may take, one after the other. Together 27 s with [`FLUSH_TRACES`], and `http.drain_delay_ms` before them: platforms
 // kill after 30 s, unless they are told otherwise. A request takes no longer than `http.request_timeout_ms`; what work takes to
 // end is up to the service.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ const END_BACKGROUND: Duration = Duration::from_secs(3);
 const END_INTERNAL: Duration = Duration::from_secs(2);
 /// How long a process may take, when all its parts have ended, to write what is queued in its stores.
 pub const CLOSE_STORES: Duration = Duration::from_secs(5);
+/// And then, to send the last spans.
+pub(crate) const FLUSH_TRACES: Duration = Duration::from_secs(2);
 
 /// Registers routes.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
@@ -79,6 +81,7 @@ impl Process {
         } = wiring;
         let requests = RequestMetrics::default();
         requests.register(&mut metrics);
+        telemetry::trace::register(&mut metrics);
         let tasks = || Tasks::new(&CancellationToken::new());
         let process = Self {
             public_addr: listeners.public_addr(),
@@ -195,6 +198,7 @@ impl Process {
         let options = ServerOptions {
             workers: 1,
             limits: None,
+            begins_traces: false,
             ..options
         };
         let health = http_kit::internal_routes(Arc::clone(&self.readiness), Arc::clone(&self.metrics));
@@ -251,8 +255,15 @@ mod tests {
 
     #[test]
     fn an_end_fits_into_what_platforms_allow() {
-        let parts = [END_SERVERS, END_WORK, END_BACKGROUND, END_INTERNAL, CLOSE_STORES];
-        assert!(parts.iter().sum::<Duration>() <= Duration::from_secs(25));
+        let parts = [
+            END_SERVERS,
+            END_WORK,
+            END_BACKGROUND,
+            END_INTERNAL,
+            CLOSE_STORES,
+            FLUSH_TRACES,
+        ];
+        assert!(parts.iter().sum::<Duration>() <= Duration::from_secs(27));
         assert!(DRAIN_REQUESTS < END_SERVERS);
     }
 }

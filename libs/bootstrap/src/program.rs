@@ -1,5 +1,5 @@
-//! What every binary does: read the configuration, start the log and the threads, run, and turn failures into a sentence
-//! and an exit code.
+//! What every binary does: read the configuration, start the log, the threads and the traces, run, and turn failures into a
+//! sentence and an exit code.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use runtime::{Settings, exit};
+use telemetry::trace::{Kind, Span};
+
+use crate::traces::Traces;
 
 /// How long threads may go on with what nobody waits for any more.
 const LEFT_OVER_WORK: Duration = Duration::from_secs(1);
@@ -48,10 +51,12 @@ pub trait Started {
 /// Serves what `start` starts until the process is asked to end.
 async fn serve<S: Started>(start: impl Future<Output = Result<S, Failure>>) -> Result<(), Failure> {
     let asked_to_end = runtime::shutdown_signal().map_err(Failure::with(exit::SOFTWARE))?;
+    let span = Span::root(Kind::Internal, "start");
     let started = tokio::select! {
         () = asked_to_end.cancelled() => return Ok(()),
-        started = start => started?,
+        started = span.cover(start) => started.inspect_err(|failure| span.fail(format!("exit_{}", failure.code)))?,
     };
+    span.end();
     let asked = tokio::select! {
         () = asked_to_end.cancelled() => true,
         () = started.ended() => false,
@@ -84,12 +89,13 @@ where
         let _log = runtime::init_logging(&settings.log).map_err(Failure::with(exit::USAGE))?;
         let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let threads = threads.map_err(Failure::with(exit::SOFTWARE))?;
-        let ended = threads.block_on(async {
-            match command {
-                Some(command) => carry_out(settings, command).await,
-                None => serve(start(settings)).await,
+        let ended = match command {
+            Some(command) => threads.block_on(carry_out(settings, command)),
+            None => {
+                let _traces = Traces::start(program, &settings.otlp, &threads)?;
+                threads.block_on(serve(start(settings)))
             }
-        });
+        };
         // A read that hangs on a disk must not keep the process.
         threads.shutdown_timeout(LEFT_OVER_WORK);
         ended

@@ -28,6 +28,7 @@ impl Waiting {
         let options = ServerOptions {
             workers: 1,
             shutdown_timeout: END_WITHIN,
+            begins_traces: false,
             ..ServerOptions::default()
         };
         let routes = http_kit::internal_routes(Arc::clone(&readiness), Arc::default());

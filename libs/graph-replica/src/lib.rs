@@ -10,6 +10,7 @@
 //! sides say to each other. [`StoreGraph`] is the same port straight from the store, for commands.
 
 mod breaker;
+mod client_span;
 mod kept;
 mod remote;
 mod replica;

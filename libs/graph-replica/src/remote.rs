@@ -11,9 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storage::{ChunksRequest, Deadline, FollowGraph, FollowerPage, FollowerPageRequest, StoreError};
+use telemetry::trace::Span;
 
 use crate::Replica;
 use crate::breaker::Breaker;
+use crate::client_span::{self, Server};
 use crate::wire::{self, Ids, Items};
 
 const STORE: &str = "follow-graph";
@@ -43,6 +45,7 @@ pub struct InvalidRemote(#[source] reqwest::Error);
 pub struct RemoteGraph {
     http: reqwest::Client,
     options: RemoteGraphOptions,
+    server: Server,
     replica: Arc<Replica>,
     breaker: Breaker,
 }
@@ -59,6 +62,7 @@ impl RemoteGraph {
             .map_err(InvalidRemote)?;
         Ok(Self {
             http,
+            server: Server::of(&options.url),
             options,
             replica,
             breaker: Breaker::new(),
@@ -80,7 +84,10 @@ impl RemoteGraph {
             if !self.breaker.admits() {
                 return Err(StoreError::unavailable(STORE, "it has failed several times in a row"));
             }
-            let error = match self.ask_once(path, question, deadline).await {
+            let span = self.server.span(path, attempt);
+            let asked = self.ask_once(path, question, deadline, &span).await;
+            span.end();
+            let error = match asked {
                 Ok(answer) => {
                     self.breaker.succeeded();
                     return Ok(answer);
@@ -101,7 +108,7 @@ impl RemoteGraph {
         }
     }
 
-    async fn ask_once<Q, A>(&self, path: &str, question: &Q, deadline: Deadline) -> Result<A, StoreError>
+    async fn ask_once<Q, A>(&self, path: &str, question: &Q, deadline: Deadline, span: &Span) -> Result<A, StoreError>
     where
         Q: Serialize + Sync,
         A: DeserializeOwned,
@@ -114,7 +121,12 @@ impl RemoteGraph {
         if let Some(token) = &self.options.token {
             request = request.bearer_auth(token.expose_secret());
         }
-        let response = request.send().await.map_err(failure)?;
+        let failure = |error: reqwest::Error| {
+            client_span::failed(span, &error);
+            failure(error)
+        };
+        let response = client_span::hand_on(request, span).send().await.map_err(failure)?;
+        client_span::answered(span, response.status());
         match response.status() {
             StatusCode::OK => response.json().await.map_err(failure),
             StatusCode::SERVICE_UNAVAILABLE => Err(StoreError::Overloaded { store: STORE }),

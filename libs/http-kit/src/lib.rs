@@ -19,6 +19,7 @@ pub mod problems;
 mod request_id;
 mod request_metrics;
 mod server;
+mod server_span;
 mod shell;
 pub mod time;
 pub mod tweet_json;

@@ -50,13 +50,10 @@ impl RequestMetrics {
 
     /// A request begins.
     pub(crate) fn begin(&self, request: &ServiceRequest) -> RequestInProgress {
-        let route = MatchedRoute::default();
-        request.extensions_mut().insert(route.clone());
         self.active.inc();
         RequestInProgress {
             metrics: self.clone(),
             method: known(request.method()),
-            route,
             began: Instant::now(),
         }
     }
@@ -68,6 +65,18 @@ impl RequestMetrics {
 pub(crate) struct MatchedRoute(Rc<Cell<Option<&'static str>>>);
 
 impl MatchedRoute {
+    /// Of a request that has not been routed yet.
+    pub(crate) fn of(request: &ServiceRequest) -> Self {
+        let route = Self::default();
+        request.extensions_mut().insert(route.clone());
+        route
+    }
+
+    /// The pattern, if an endpoint has matched.
+    pub(crate) fn get(&self) -> Option<&'static str> {
+        self.0.get()
+    }
+
     pub(crate) fn set(request: &ServiceRequest, route: &'static str) {
         if let Some(matched) = request.extensions().get::<Self>() {
             matched.0.set(Some(route));
@@ -79,16 +88,15 @@ impl MatchedRoute {
 pub(crate) struct RequestInProgress {
     metrics: RequestMetrics,
     method: &'static str,
-    route: MatchedRoute,
     began: Instant,
 }
 
 impl RequestInProgress {
     /// It is answered.
-    pub(crate) fn end(self, status: StatusCode) {
+    pub(crate) fn end(self, route: &MatchedRoute, status: StatusCode) {
         let labels = Labels {
             http_request_method: self.method,
-            http_route: self.route.0.get().unwrap_or("other"),
+            http_route: route.get().unwrap_or("other"),
             http_response_status_code: status.as_u16(),
         };
         let histogram = self.metrics.duration.get_or_create(&labels);
@@ -103,7 +111,7 @@ impl Drop for RequestInProgress {
 }
 
 /// Clients may send any word.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
+use crate::server_span::BeginsTraces;
 use crate::shell::shell;
 use crate::{Limits, Problem, RequestMetrics, RequestTimeout, problems};
 
@@ -33,6 +34,8 @@ pub struct ServerOptions {
     pub limits: Option<Arc<Limits>>,
     /// Where requests are counted.
     pub metrics: RequestMetrics,
+    /// Whether a request that belongs to no trace begins one.
+    pub begins_traces: bool,
 }
 
 impl Default for ServerOptions {
@@ -44,6 +47,7 @@ impl Default for ServerOptions {
             max_connections: 25_000,
             limits: None,
             metrics: RequestMetrics::default(),
+            begins_traces: true,
         }
     }
 }
@@ -62,8 +66,12 @@ where
     let timeout = RequestTimeout(options.request_timeout);
     let limits = options.limits.map(web::Data::from);
     let metrics = web::Data::new(options.metrics);
+    let traces = web::Data::new(BeginsTraces(options.begins_traces));
     let app = move || {
-        let mut app = App::new().app_data(web::Data::new(timeout)).app_data(metrics.clone());
+        let mut app = App::new()
+            .app_data(web::Data::new(timeout))
+            .app_data(metrics.clone())
+            .app_data(traces.clone());
         if let Some(limits) = &limits {
             app = app.app_data(limits.clone());
         }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 use futures::FutureExt;
+use telemetry::RequestId;
 
-use crate::request_id::{X_REQUEST_ID, request_id};
+use crate::request_id::{X_REQUEST_ID, header, request_id};
+use crate::request_metrics::MatchedRoute;
+use crate::server_span::ServerSpan;
 use crate::{Limits, Problem, RequestMetrics, RequestTimeout, problems};
 
 /// What a handler gets beyond its deadline, so that its own, more precise answer wins.
@@ -21,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// What the log says of a request. The query is left out: cursors are long and say nothing.
 struct Label {
-    id: HeaderValue,
+    id: RequestId,
     method: Method,
     uri: Uri,
 }
@@ -37,18 +39,17 @@ impl Label {
 
     fn log(&self, problem: &Problem) {
         let (slug, method, path) = (problem.kind().slug, self.method.as_str(), self.uri.path());
-        let request_id = self.id.to_str().unwrap_or_default();
         let cause = problem.cause().map(tracing::field::display);
         match problem.kind() {
             kind if *kind == problems::INTERNAL => {
-                tracing::error!(slug, method, path, request_id, cause, "a request failed");
+                tracing::error!(slug, method, path, cause, "a request failed");
             }
             // Under overload the log must not become the next bottleneck. Whether a process is ready is asked every second or
             // so; what it waits for is logged once, by whoever waits.
             kind if [problems::OVERLOADED, problems::STARTING, problems::DRAINING].contains(kind) => {
-                tracing::debug!(slug, method, path, request_id, cause, "a request was refused");
+                tracing::debug!(slug, method, path, cause, "a request was refused");
             }
-            kind if kind.status >= 500 => tracing::warn!(slug, method, path, request_id, cause, "a request failed"),
+            kind if kind.status >= 500 => tracing::warn!(slug, method, path, cause, "a request failed"),
             _ => {}
         }
     }
@@ -60,13 +61,17 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let label = Label::of(&request);
+    let route = MatchedRoute::of(&request);
     let in_progress = request
         .app_data::<web::Data<RequestMetrics>>()
         .map(|metrics| metrics.begin(&request));
-    let answer = answer(&label, request, next).await;
+    let span = ServerSpan::begin(&request);
+    let answer = span.cover(answer(&label, request, next));
+    let answer = label.id.cover(answer).await;
     if let Some(in_progress) = in_progress {
-        in_progress.end(status(&answer));
+        in_progress.end(&route, status(&answer));
     }
+    span.end(&route, status(&answer));
     answer
 }
 
@@ -106,14 +111,14 @@ fn finish<B>(label: &Label, mut response: ServiceResponse<B>) -> ServiceResponse
     if let Some(problem) = response.response().error().and_then(Error::as_error::<Problem>) {
         label.log(problem);
     }
-    response.headers_mut().insert(X_REQUEST_ID, label.id.clone());
+    response.headers_mut().insert(X_REQUEST_ID, header(&label.id));
     response
 }
 
 fn refuse(label: &Label, problem: Problem) -> Error {
     label.log(&problem);
     let mut response = problem.error_response();
-    response.headers_mut().insert(X_REQUEST_ID, label.id.clone());
+    response.headers_mut().insert(X_REQUEST_ID, header(&label.id));
     InternalError::from_response(problem, response).into()
 }
 

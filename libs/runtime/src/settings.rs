@@ -200,11 +200,13 @@ pub struct Limits {
 }
 
 /// Traces.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Otlp {
     /// OTLP over HTTP, such as `http://localhost:4318`; no traces are sent when absent.
     pub endpoint: Option<String>,
+    /// How many of the traces that begin here are recorded: 0 for none, 1 for all.
+    pub sample_ratio: f64,
 }
 
 /// The log.
@@ -365,6 +367,15 @@ impl Default for Limits {
             sign_ins_per_minute: at_least_one(20),
             trusted_proxies: 0,
             max_backlog: 1_000_000,
+        }
+    }
+}
+
+impl Default for Otlp {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            sample_ratio: 1.0,
         }
     }
 }

@@ -193,6 +193,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("prune keys", prune::PRUNE_KEYS),
     ("prune tombstones", prune::PRUNE_TOMBSTONES),
     ("outstanding", outbox::OUTSTANDING),
+    ("trace of a tweet", outbox::TRACE_OF),
     ("not understood", outbox::NOT_UNDERSTOOD),
     ("done", outbox::DONE),
     ("backlog", outbox::BACKLOG),

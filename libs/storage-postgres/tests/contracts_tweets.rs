@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use model::Clock as _;
-use model::{Event, ManualClock, Position, SystemClock, TweetId};
+use model::{Event, ManualClock, Position, SystemClock, TraceContext, TweetId};
 use storage::{
     Backlog, Deadline, DeliveryStore, EventLog, Generations, Outbox, Receipt, Received, Settled, StoreError,
 };
@@ -115,6 +115,10 @@ impl EventLog for PolledLog {
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), StoreError> {
         let positions: Vec<Position> = receipts.iter().map(|receipt| Position(receipt.0)).collect();
         self.outbox.done(&positions, deadline()).await
+    }
+
+    async fn trace_of(&self, tweet: TweetId) -> Result<Option<TraceContext>, StoreError> {
+        self.outbox.trace_of(tweet, deadline()).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
-use model::{Event, TweetId};
+use model::{Event, TraceContext, TweetId};
 use storage::{Backlog, Deadline, EventLog, Outbox, Receipt, Received, Settled, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -206,6 +206,10 @@ impl EventLog for RedisEventLog {
         if let Err(error) = self.intake.give_back().await {
             tracing::warn!(%error, "what is not done here goes to others only after a while");
         }
+    }
+
+    async fn trace_of(&self, tweet: TweetId) -> Result<Option<TraceContext>, StoreError> {
+        self.outbox.trace_of(tweet, self.deadline()).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

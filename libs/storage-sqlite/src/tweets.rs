@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::{AuthorRange, Clock, Event, Snowflake, Tweet, TweetId, WorkerId};
+use model::{AuthorRange, Clock, Event, Snowflake, TraceContext, Tweet, TweetId, WorkerId};
 use rusqlite::Connection;
 use storage::{
     Backlog, Deadline, DeleteTweet, DeleteTweetError, EventLog, IdPage, IdempotencyKey, InsertTweetError, Inserted,
@@ -265,6 +265,11 @@ impl EventLog for SqliteTweets {
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), StoreError> {
         self.acknowledged(Group::FanOut, receipts);
         Ok(())
+    }
+
+    async fn trace_of(&self, tweet: TweetId) -> Result<Option<TraceContext>, StoreError> {
+        let read = move |connection: &Connection| outbox::trace_of(connection, tweet);
+        self.readers.call(Deadline::after(READ_TIMEOUT), read).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -22,6 +22,7 @@ macro_rules! event_log_contract {
         $crate::contract! { $make, event_log:
             every_event_is_received_and_those_of_an_author_in_commit_order,
             an_event_is_received_as_it_was_answered,
+            a_trace_is_known_while_its_event_is_not_acknowledged,
             an_event_goes_to_one_consumer,
             receive_answers_when_the_first_event_comes,
             receive_answers_nothing_when_nothing_comes,
@@ -145,6 +146,27 @@ pub async fn an_event_is_received_as_it_was_answered(backend: impl TweetBackend)
     let ports = backend.open().await;
     let again = receive(&*ports.log, 1).await;
     assert_eq!(again[0].event, event, "and after a restart");
+}
+
+pub async fn a_trace_is_known_while_its_event_is_not_acknowledged(backend: impl TweetBackend) {
+    let ports = backend.open().await;
+    let mut tweet = new_tweet(4, "traced");
+    tweet.trace = Some(TraceContext(
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
+    ));
+    let traced = ports.tweets.insert(tweet.clone(), deadline()).await.unwrap().tweet().id;
+    let other = ports.post(1).await;
+    for _ in 0..2 {
+        assert_eq!(ports.log.trace_of(traced).await.unwrap(), tweet.trace);
+        assert_eq!(ports.log.trace_of(other).await.unwrap(), None, "it has none");
+        assert_eq!(
+            ports.log.trace_of(TweetId::new(1)).await.unwrap(),
+            None,
+            "there is none"
+        );
+        // Received or not.
+        ports.log.receive(10, SHORT).await.unwrap();
+    }
 }
 
 pub async fn an_event_goes_to_one_consumer(backend: impl TweetBackend) {

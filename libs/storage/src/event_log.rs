@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, TweetId};
+use model::{Event, TraceContext, TweetId};
 
 use crate::{Settled, StoreError};
 
@@ -58,6 +58,11 @@ pub trait EventLog: Send + Sync {
 
     /// The process ends: what was received and not acknowledged goes to whoever asks next, as if it had not been received.
     async fn give_back(&self) {}
+
+    /// The trace of a tweet whose acceptance is not acknowledged, for whoever works on it without having received it.
+    async fn trace_of(&self, _tweet: TweetId) -> Result<Option<TraceContext>, StoreError> {
+        Ok(None)
+    }
 
     /// How much is committed and not acknowledged.
     async fn backlog(&self) -> Result<Backlog, StoreError>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, Position, TweetId, UserId};
+use model::{Event, Position, TraceContext, TweetId, UserId};
 
 use crate::{Backlog, Deadline, StoreError};
 
@@ -57,6 +57,9 @@ pub trait Outbox: Send + Sync {
 
     /// Fan-out has recorded these as done: they go. Those that are gone already do no harm.
     async fn done(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError>;
+
+    /// The trace of a tweet whose acceptance is not done.
+    async fn trace_of(&self, tweet: TweetId, deadline: Deadline) -> Result<Option<TraceContext>, StoreError>;
 
     /// What is not done.
     async fn backlog(&self, deadline: Deadline) -> Result<Backlog, StoreError>;

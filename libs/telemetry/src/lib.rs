@@ -1,8 +1,11 @@
-//! Metrics: what a process counts, and how Prometheus reads it.
+//! Metrics, traces and the ids of requests: what a process counts, what it did for whom, and how that gets out of it.
 //!
 //! Whoever counts owns its metrics: a struct of counters, gauges and histograms, cheap to clone. It adds them to the
 //! [`Metrics`] of its process, which `/metrics` renders in the text format of `OpenMetrics`. Names and units are Prometheus's:
 //! `rookery_` and a plain noun, seconds, `_total` for what only grows. Labels take few values: never an account or a tweet.
+
+mod request_id;
+pub mod trace;
 
 use std::fmt;
 
@@ -12,6 +15,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Metric, Registry};
+
+pub use request_id::{RequestId, X_REQUEST_ID};
 
 /// The content type of what [`Metrics::render`] answers.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -6,6 +6,7 @@
 //!   answer, and [`shrink`] leaves out what a failure does not need;
 //! - [`RookeryProcess`] is the real program as a child process;
 //! - [`Stack`] is the production shape: many processes behind a load balancer, to be killed and started again;
+//! - [`OtlpReceiver`] takes traces as a collector does, and tells them;
 //! - [`FaultyTransport`] distorts answers, so that the comparison itself can be tested.
 //!
 //! Nothing here knows how the system works inside: it is asked over HTTP alone, be it one process or a stack behind a
@@ -14,6 +15,7 @@
 pub mod client;
 pub mod history;
 pub mod oracle;
+pub mod otlp;
 pub mod view;
 
 mod explain;
@@ -36,6 +38,7 @@ pub use faults::{Distortion, FaultyTransport};
 pub use generate::{Plan, generate};
 pub use history::{History, Label, Rules, Seat, Step, Stop};
 pub use oracle::Oracle;
+pub use otlp::OtlpReceiver;
 pub use process::{ProcessOptions, RookeryProcess};
 pub use runner::{Violation, run};
 pub use shrink::{Shrunk, shrink};

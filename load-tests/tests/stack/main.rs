@@ -17,3 +17,4 @@ mod oracle;
 mod restore;
 mod stopped;
 mod support;
+mod traces;

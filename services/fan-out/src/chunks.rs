@@ -15,6 +15,7 @@ use std::time::Duration;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{ChunkResult, ChunksRequest, FollowerPageRequest, PendingChunk, PushBatch, Receipt, StoreError};
+use telemetry::trace::{Span, names};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -185,16 +186,22 @@ impl FanOut {
     }
 }
 
+/// In the trace of its tweet.
 async fn do_chunk(fan_out: &FanOut, chunk: PendingChunk) -> Result<(), StoreError> {
-    if chunk.plan.is_rest() {
-        cut(fan_out, chunk).await
+    let span = fan_out.traces.begin(&*fan_out.ports.log, &chunk).await;
+    let done = if chunk.plan.is_rest() {
+        span.cover(cut(fan_out, chunk, &span)).await
     } else {
-        deliver_chunk(fan_out, chunk).await
+        span.cover(deliver_chunk(fan_out, chunk, &span)).await
+    };
+    if done.is_err() {
+        span.fail("store");
     }
+    done
 }
 
 /// Plans the next chunks.
-async fn cut(fan_out: &FanOut, rest: PendingChunk) -> Result<(), StoreError> {
+async fn cut(fan_out: &FanOut, rest: PendingChunk, span: &Span) -> Result<(), StoreError> {
     let PendingChunk {
         tweet, author, plan, ..
     } = rest;
@@ -206,6 +213,7 @@ async fn cut(fan_out: &FanOut, rest: PendingChunk) -> Result<(), StoreError> {
         size: fan_out.settings.chunk,
     };
     let mut chunks = fan_out.ports.graph.chunks(request, fan_out.deadline()).await?;
+    span.count(names::CHUNKS, chunks.len() as u64);
     for chunk in &mut chunks {
         chunk.number += plan.number;
     }
@@ -224,19 +232,15 @@ async fn cut(fan_out: &FanOut, rest: PendingChunk) -> Result<(), StoreError> {
 
 /// Writes one chunk and records it as finished. Followers who joined since the plan was made get the tweet and don't
 /// count; those who left are skipped.
-async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk) -> Result<(), StoreError> {
+async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk, span: &Span) -> Result<(), StoreError> {
     let mut written = 0;
     let mut after = chunk.plan.after;
     while after.is_none_or(|after| after < chunk.plan.last) {
         let followers = followers_of(fan_out, &chunk, after).await?;
         let Some(last) = followers.last().copied() else { break };
         after = Some(last);
-        let mut pairs = followers.into_iter().map(|follower| (follower, chunk.tweet)).collect();
-        let exists = fan_out
-            .ports
-            .timelines
-            .push(&PushBatch::group(&mut pairs), fan_out.deadline())
-            .await?;
+        let mut pairs: Vec<_> = followers.into_iter().map(|follower| (follower, chunk.tweet)).collect();
+        let exists = fan_out.push(&PushBatch::group(&mut pairs), pairs.len()).await?;
         written += exists.iter().filter(|exists| **exists).count() as u64;
     }
     let written = written.min(chunk.plan.expected);
@@ -247,6 +251,9 @@ async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk) -> Result<(), Stor
         skipped: chunk.plan.expected - written,
         finished_at_ms: fan_out.clock.unix_ms(),
     };
+    span.count(names::DELIVERY_EXPECTED, chunk.plan.expected);
+    span.count(names::DELIVERY_WRITTEN, result.written);
+    span.count(names::DELIVERY_SKIPPED, result.skipped);
     let finished = fan_out
         .ports
         .deliveries

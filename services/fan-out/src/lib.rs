@@ -18,6 +18,7 @@ mod http;
 mod metrics;
 mod service;
 mod settings;
+mod spans;
 mod worker;
 
 pub use http::internal_routes;

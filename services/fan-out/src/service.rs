@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, DeliveryRecord, TweetId};
-use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, StoreError, TimelineStore, TweetStore};
+use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, PushBatch, StoreError, TimelineStore, TweetStore};
 use telemetry::Metrics;
+use telemetry::trace::{Kind, Span, names};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::FanOutSettings;
 use crate::chunks::{self, Chunks};
 use crate::metrics::FanOutMetrics;
+use crate::spans::ChunkTraces;
 use crate::worker;
 
 /// How long what is under way may take to end. Every step may be done again, by somebody else. With [`HAND_OVER_WITHIN`]
@@ -41,6 +43,7 @@ pub struct FanOut {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chunks: Chunks,
     pub(crate) metrics: FanOutMetrics,
+    pub(crate) traces: ChunkTraces,
 }
 
 /// What is known of a tweet's delivery.
@@ -60,6 +63,7 @@ impl FanOut {
             clock,
             chunks: Chunks::default(),
             metrics: FanOutMetrics::default(),
+            traces: ChunkTraces::default(),
         })
     }
 
@@ -113,6 +117,17 @@ impl FanOut {
         }
         let found = self.ports.tweets.get(&[tweet], deadline).await?.pop().flatten();
         Ok(found.map(|_| Delivery::Accepted))
+    }
+
+    /// Writes followers' timelines; answers which of them exist.
+    pub(crate) async fn push(&self, batch: &PushBatch, pairs: usize) -> Result<Vec<bool>, StoreError> {
+        let span = Span::child(Kind::Internal, "push timelines");
+        span.count(names::PAIRS, pairs as u64);
+        let pushed = span.cover(self.ports.timelines.push(batch, self.deadline())).await;
+        if pushed.is_err() {
+            span.fail("store");
+        }
+        pushed
     }
 
     pub(crate) fn deadline(&self) -> Deadline {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use ahash::{AHashMap, AHashSet};
 use model::{DeliveryRecord, DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
 use storage::{FollowerPageRequest, PushBatch, Receipt, Received, StoreError};
+use telemetry::trace::{Kind, Span};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Pending, record};
 use crate::service::FanOut;
+use crate::spans::BatchSpans;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -74,8 +76,18 @@ async fn until_done(
     true
 }
 
-/// One attempt at a batch. Every step may be repeated: pushes are idempotent, records are kept once.
+/// One attempt at a batch, in its traces.
 async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), StoreError> {
+    let spans = BatchSpans::begin(received);
+    let handled = spans.cover(deliver(fan_out, received, &spans)).await;
+    if handled.is_err() {
+        spans.failed();
+    }
+    handled
+}
+
+/// Delivers a batch. Every step may be repeated: pushes are idempotent, records are kept once.
+async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpans) -> Result<(), StoreError> {
     let ports = &fan_out.ports;
     let received = understood(received);
     let accepted = accepted(&received);
@@ -89,9 +101,15 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
     let mut pushed = Vec::new();
     for ((tweet, author, receipt), known) in accepted.into_iter().zip(known) {
         match known {
-            Some(DeliveryRecord { mode: Mode::Pull, .. }) => left_to_readers.push((tweet, author)),
-            Some(record) if record.finished_at_ms.is_some() => {}
-            Some(_) => unfinished.push((tweet, receipt)),
+            Some(DeliveryRecord { mode: Mode::Pull, .. }) => {
+                spans.outcome(tweet, "known");
+                left_to_readers.push((tweet, author));
+            }
+            Some(record) if record.finished_at_ms.is_some() => spans.outcome(tweet, "known"),
+            Some(_) => {
+                spans.planned(tweet, &fan_out.traces);
+                unfinished.push((tweet, receipt));
+            }
             None => {
                 let pending = Pending {
                     tweet,
@@ -107,9 +125,9 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
         }
     }
     left_to_readers.extend(pulled.iter().map(|pending| (pending.tweet, pending.author)));
-    record_pulled(fan_out, pulled).await?;
+    record_pulled(fan_out, pulled, spans).await?;
     look_again(fan_out, &left_to_readers).await?;
-    unfinished.extend(push(fan_out, pushed).await?);
+    unfinished.extend(push(fan_out, pushed, spans).await?);
     let in_chunks: AHashSet<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
     fan_out.acknowledge_later(unfinished).await;
 
@@ -145,7 +163,7 @@ fn accepted(received: &[&Received]) -> Vec<(TweetId, UserId, Receipt)> {
 }
 
 /// Records tweets that readers pull.
-async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>) -> Result<(), StoreError> {
+async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>, spans: &BatchSpans) -> Result<(), StoreError> {
     if pulled.is_empty() {
         return Ok(());
     }
@@ -154,7 +172,7 @@ async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>) -> Result<(), Sto
         .into_iter()
         .map(|pending| record(pending, 0, 0, now_ms))
         .collect();
-    keep(fan_out, records).await
+    keep(fan_out, records, spans).await
 }
 
 /// Looks at the rules once more, after tweets have been recorded as left to readers, by whomever: those that are to be pushed
@@ -189,12 +207,8 @@ async fn push_besides(fan_out: &FanOut, tweet: TweetId, author: UserId) -> Resul
             .pop()
             .unwrap_or_default();
         after = page.followers.last().copied();
-        let mut pairs = page.followers.into_iter().map(|follower| (follower, tweet)).collect();
-        fan_out
-            .ports
-            .timelines
-            .push(&PushBatch::group(&mut pairs), fan_out.deadline())
-            .await?;
+        let mut pairs: Vec<_> = page.followers.into_iter().map(|follower| (follower, tweet)).collect();
+        fan_out.push(&PushBatch::group(&mut pairs), pairs.len()).await?;
         if !page.more {
             return Ok(());
         }
@@ -202,7 +216,11 @@ async fn push_besides(fan_out: &FanOut, tweet: TweetId, author: UserId) -> Resul
 }
 
 /// Writes tweets into their followers' timelines and records them. Answers those that are delivered in chunks instead.
-async fn push(fan_out: &Arc<FanOut>, pushed: Vec<(Pending, Receipt)>) -> Result<Vec<(TweetId, Receipt)>, StoreError> {
+async fn push(
+    fan_out: &Arc<FanOut>,
+    pushed: Vec<(Pending, Receipt)>,
+    spans: &BatchSpans,
+) -> Result<Vec<(TweetId, Receipt)>, StoreError> {
     let mut huge = Vec::new();
     for some in pushed.chunks(AUDIENCES_AT_ONCE) {
         let audiences = audiences(fan_out, some).await?;
@@ -214,10 +232,13 @@ async fn push(fan_out: &Arc<FanOut>, pushed: Vec<(Pending, Receipt)>) -> Result<
                 None => batch.add(*pending, &[]),
             }
             if batch.pairs() >= fan_out.settings.pairs {
-                write(fan_out, std::mem::take(&mut batch)).await?;
+                write(fan_out, std::mem::take(&mut batch), spans).await?;
             }
         }
-        write(fan_out, batch).await?;
+        write(fan_out, batch, spans).await?;
+    }
+    for (pending, _) in &huge {
+        spans.planned(pending.tweet, &fan_out.traces);
     }
     fan_out.plan(huge.iter().map(|(pending, _)| *pending)).await?;
     Ok(huge
@@ -256,23 +277,23 @@ async fn audiences(fan_out: &FanOut, pushed: &[(Pending, Receipt)]) -> Result<AH
     Ok(authors.into_iter().zip(pages).map(audience).collect())
 }
 
-async fn write(fan_out: &FanOut, mut batch: Batch) -> Result<(), StoreError> {
+async fn write(fan_out: &FanOut, mut batch: Batch, spans: &BatchSpans) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }
-    let grouped = batch.group();
-    let exists = fan_out.ports.timelines.push(&grouped, fan_out.deadline()).await?;
+    let (pairs, grouped) = (batch.pairs(), batch.group());
+    let exists = fan_out.push(&grouped, pairs).await?;
     let records = batch.records(&grouped, &exists, fan_out.clock.unix_ms());
-    keep(fan_out, records).await
+    keep(fan_out, records, spans).await
 }
 
 /// Records deliveries that are done.
-async fn keep(fan_out: &FanOut, records: Vec<DeliveryRecord>) -> Result<(), StoreError> {
-    fan_out
-        .ports
-        .deliveries
-        .record(records.clone(), fan_out.deadline())
+async fn keep(fan_out: &FanOut, records: Vec<DeliveryRecord>, spans: &BatchSpans) -> Result<(), StoreError> {
+    let deliveries = &fan_out.ports.deliveries;
+    let span = Span::child(Kind::Internal, "record deliveries");
+    span.cover(deliveries.record(records.clone(), fan_out.deadline()))
         .await?;
+    spans.recorded(&records);
     fan_out.metrics.delivered(&records);
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "chunks/traces.rs"]
+mod traces;
 #[path = "chunks/world.rs"]
 mod world;
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use model::{TweetId, UserId};
 use storage::{Deadline, RenderedTweet, StoreError};
+use telemetry::trace::{Kind, Span, names};
 
 use crate::build::{Job, followed_since};
 use crate::mark::{HomeCursor, Mark};
@@ -55,11 +56,17 @@ impl TimelineRead {
     pub(crate) async fn home(&self, request: HomeRequest, deadline: Deadline) -> Result<HomePage, ReadError> {
         for _ in 0..MAX_ATTEMPTS {
             let below = request.cursor.as_ref().map_or(TweetId::MAX, |cursor| cursor.below);
-            let (basis, lookup) = self.basis(request.reader, below, request.limit + 1, deadline).await?;
+            let basis = self.basis(request.reader, below, request.limit + 1, deadline);
+            let span = Span::child(Kind::Internal, "look up timeline");
+            let (basis, lookup) = span.cover(basis).await?;
+            span.end();
             self.ask_for_what_is_missing(&basis, &lookup);
             let stored = lookup.label();
             let mut scan = Scan::new(self, &basis, &request, deadline);
-            scan.down(lookup).await?;
+            let span = Span::child(Kind::Internal, "gather tweets");
+            span.cover(scan.down(lookup)).await?;
+            span.count(names::TWEETS, scan.visible.len() as u64);
+            span.end();
             let page = match &request.cursor {
                 Some(cursor) => scan.later_page(cursor.mark.clone()),
                 None => scan.first_page().await?,

@@ -9,6 +9,7 @@ use storage::{
 };
 
 use telemetry::Metrics;
+use telemetry::trace::{Kind, Span, names};
 
 use crate::TweetText;
 use crate::metrics::IngestMetrics;
@@ -87,7 +88,7 @@ impl TweetIngest {
             // A repeat of a reply that was accepted before its original went is still that reply.
             return self.replayed(post, deadline).await?.ok_or(PostError::NoSuchOriginal);
         }
-        let inserted = self.ports.tweets.insert(new_tweet(post), deadline).await?;
+        let inserted = self.commit(post, deadline).await?;
         if let Inserted::Accepted(tweet, event) = &inserted {
             self.metrics.accepted.inc();
             self.publish(tweet.id, event).await;
@@ -97,9 +98,26 @@ impl TweetIngest {
         Ok(inserted.tweet().clone())
     }
 
+    async fn commit(&self, post: Post, deadline: Deadline) -> Result<Inserted, InsertTweetError> {
+        let span = Span::child(Kind::Internal, "commit tweet");
+        let inserted = span.cover(self.ports.tweets.insert(new_tweet(post), deadline)).await;
+        match &inserted {
+            Ok(inserted) if span.is_recorded() => span.set(names::TWEET_ID, inserted.tweet().id.to_string()),
+            Ok(_) => {}
+            Err(_) => span.fail("not_committed"),
+        }
+        inserted
+    }
+
     /// What happened is durable: an announcement that fails is made up for from the outbox.
     async fn publish(&self, tweet: TweetId, event: &Event) {
-        if let Err(error) = self.ports.log.publish(std::slice::from_ref(event)).await {
+        let span = Span::child(Kind::Producer, "publish event");
+        span.set(names::MESSAGING_SYSTEM, names::EVENT_LOG);
+        span.set(names::MESSAGING_DESTINATION_NAME, names::EVENTS);
+        span.set(names::MESSAGING_OPERATION_TYPE, "send");
+        let published = span.cover(self.ports.log.publish(std::slice::from_ref(event))).await;
+        if let Err(error) = published {
+            span.fail("left_in_outbox");
             self.metrics.unpublished.inc();
             tracing::warn!(%tweet, %error, "an event stays in the outbox");
         }

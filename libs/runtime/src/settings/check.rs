@@ -43,6 +43,11 @@ pub(super) fn check(settings: &Settings) -> Vec<ConfigProblem> {
     positive(settings, &mut demand);
     urls(settings, &mut demand);
     demand(
+        (0.0..=1.0).contains(&settings.otlp.sample_ratio),
+        "otlp.sample_ratio",
+        "must be from 0 to 1",
+    );
+    demand(
         parse_filter(&settings.log.filter).is_ok(),
         "log.filter",
         "is not a filter such as `info` or `warn,fan_out=debug`",
@@ -102,7 +107,11 @@ fn urls(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'stati
         redis,
     );
     demand(is(settings.follow_graph.url.as_deref(), HTTP), "follow_graph.url", http);
-    demand(is(settings.otlp.endpoint.as_deref(), HTTP), "otlp.endpoint", http);
+    demand(
+        is(settings.otlp.endpoint.as_deref(), &["http://"]),
+        "otlp.endpoint",
+        "must begin with http://: a collector near by is spoken to without TLS",
+    );
 }
 
 fn is_blank(secret: &SecretString) -> bool {

@@ -37,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.trusted_proxies",
     "limits.max_backlog",
     "otlp.endpoint",
+    "otlp.sample_ratio",
     "log.format",
     "log.filter",
 ];

@@ -94,6 +94,8 @@ fn all_problems_are_told_at_once() {
             ("ROOKERY__TIMELINE__WINDOW", "many"),
             ("ROOKERY__TIMELINE__PUL_THRESHOLD", "7"),
             ("ROOKERY__POSTGRES__URL", "mysql://me:s3cret@host/db"),
+            ("ROOKERY__OTLP__ENDPOINT", "https://collector:4318"),
+            ("ROOKERY__OTLP__SAMPLE_RATIO", "1.5"),
         ],
     );
     for expected in [
@@ -108,13 +110,15 @@ fn all_problems_are_told_at_once() {
         "`timeline.push_threshold` must not be above `timeline.pull_threshold`",
         "`internal.addr` is off loopback, so `admin.token` must be set",
         "`postgres.url` must begin with postgres://",
+        "`otlp.endpoint` must begin with http://",
+        "`otlp.sample_ratio` must be from 0 to 1",
     ] {
         assert!(
             told.iter().any(|problem| problem.starts_with(expected)),
             "{expected}\nnot in {told:#?}"
         );
     }
-    assert_eq!(told.len(), 10, "{told:#?}");
+    assert_eq!(told.len(), 12, "{told:#?}");
     assert!(!told.concat().contains("s3cret"));
 }
 

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::worker::HIGHEST;
 use super::{PostgresTweets, STORE};
-use crate::ask::{execute, query, query_one};
+use crate::ask::{execute, query, query_one, query_opt};
 use crate::pool::PostgresPool;
 use crate::sql;
 
@@ -62,6 +62,8 @@ pub(crate) const OUTSTANDING: &str = "SELECT position, format, kind, tweet, auth
 pub(crate) const NOT_UNDERSTOOD: &str = "SELECT count(*) FROM outbox WHERE kind NOT IN (0, 1)";
 
 pub(crate) const DONE: &str = "DELETE FROM outbox WHERE position = ANY($1)";
+
+pub(crate) const TRACE_OF: &str = "SELECT trace FROM outbox WHERE tweet = $1 AND kind = 0";
 
 pub(crate) const SET_ASIDE: &str = "UPDATE outbox SET aside = true WHERE position = ANY($1) AND NOT aside";
 
@@ -242,6 +244,12 @@ impl Outbox for PostgresTweets {
 
     async fn done(&self, positions: &[Position], deadline: Deadline) -> Result<(), StoreError> {
         self.at(DONE, positions, deadline).await
+    }
+
+    async fn trace_of(&self, tweet: TweetId, deadline: Deadline) -> Result<Option<TraceContext>, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let found = query_opt(&client, deadline, TRACE_OF, &[&sql::column(tweet.get())]).await?;
+        Ok(found.and_then(|row| row.get::<_, Option<String>>(0)).map(TraceContext))
     }
 
     async fn backlog(&self, deadline: Deadline) -> Result<Backlog, StoreError> {

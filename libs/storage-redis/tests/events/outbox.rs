@@ -87,6 +87,13 @@ impl Outbox for Commits {
         Ok(())
     }
 
+    async fn trace_of(&self, tweet: TweetId, _: Deadline) -> Result<Option<TraceContext>, StoreError> {
+        let rows = self.0.lock().unwrap();
+        let mut events = rows.events.values().map(|(_, event)| event);
+        let of_tweet = events.find(|event| event.body.tweet() == tweet);
+        Ok(of_tweet.and_then(|event| event.trace.clone()))
+    }
+
     async fn backlog(&self, _: Deadline) -> Result<Backlog, StoreError> {
         let rows = self.0.lock().unwrap();
         Ok(Backlog {

@@ -114,6 +114,16 @@ pub(super) fn between(connection: &Connection, after: u64, last: u64, max: usize
         .collect()
 }
 
+/// The trace of a tweet whose acceptance is among the events. There is no index by tweet: this is asked only of tweets whose
+/// event comes again after a restart.
+pub(super) fn trace_of(connection: &Connection, tweet: TweetId) -> rusqlite::Result<Option<TraceContext>> {
+    let trace: Option<Option<String>> = connection
+        .prepare_cached("SELECT trace FROM events WHERE tweet = ?1 AND kind = ?2")?
+        .query_row((sql::column(tweet.get()), ACCEPTED), |row| row.get(0))
+        .optional()?;
+    Ok(trace.flatten().map(TraceContext))
+}
+
 /// The last place that is taken, even if its event has been dropped.
 pub(super) fn last_position(connection: &Connection) -> rusqlite::Result<u64> {
     let sql =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Event, TweetId, UserId};
+use model::{Event, TraceContext, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{Backlog, EventLog, Receipt, Received, Settled, StoreError};
 
@@ -57,6 +57,10 @@ impl EventLog for HeldLog {
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), StoreError> {
         self.inner.acknowledge(receipts).await
+    }
+
+    async fn trace_of(&self, tweet: TweetId) -> Result<Option<TraceContext>, StoreError> {
+        self.inner.trace_of(tweet).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

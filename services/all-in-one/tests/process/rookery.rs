@@ -17,6 +17,7 @@ const GIVE_UP: Duration = Duration::from_secs(90);
 /// A folder to run in. The data go into `data` in it.
 pub(crate) struct Place {
     path: PathBuf,
+    settings: Vec<(&'static str, String)>,
     _removed_with_it: TempDir,
 }
 
@@ -32,8 +33,15 @@ impl Place {
         fs::create_dir(&path).unwrap();
         Self {
             path,
+            settings: Vec::new(),
             _removed_with_it: parent,
         }
+    }
+
+    /// With a setting for all that runs here.
+    pub(crate) fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((variable, value.into()));
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -57,7 +65,8 @@ impl Place {
         command
             .current_dir(self.path())
             .env("ROOKERY__HTTP__ADDR", "127.0.0.1:0")
-            .env("ROOKERY__INTERNAL__ADDR", "127.0.0.1:0");
+            .env("ROOKERY__INTERNAL__ADDR", "127.0.0.1:0")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -151,6 +160,12 @@ impl Rookery {
         rest.split_once(',').unwrap().0
     }
 
+    /// Where operators reach it, as it said.
+    pub(crate) fn internal_url(&self) -> &str {
+        let (_, rest) = self.banner[0].split_once("for operators on ").unwrap();
+        rest.trim_end_matches('.')
+    }
+
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -177,8 +192,17 @@ impl Rookery {
 
     /// Ctrl-C.
     pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// What a platform sends.
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Waits for its end.
@@ -195,8 +219,23 @@ impl Rookery {
 
     /// One request with curl.
     pub(crate) fn request(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+        self.request_with(&[], method, path, token, body)
+    }
+
+    /// One request with headers of its own.
+    pub(crate) fn request_with(
+        &self,
+        headers: &[&str],
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--max-time", "60", "-w", "\n%{http_code}", "-X", method]);
+        for header in headers {
+            curl.args(["-H", header]);
+        }
         if let Some(token) = token {
             curl.args(["-H", &format!("authorization: Bearer {token}")]);
         }

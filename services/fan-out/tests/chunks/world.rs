@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use fan_out::{FanOut, FanOutSettings, Ports};
 use model::{
     ActorVersion, Author, ChunkPlan, Coverage, DeliveryRules, DeliveryState, ReaderView, RulesInForce, Session,
-    Strategy, SystemClock, Thresholds, TweetId, User, UserId, WorkerId,
+    Strategy, SystemClock, Thresholds, TraceContext, TweetId, User, UserId, WorkerId,
 };
 use parking_lot::Mutex;
 use storage::{
@@ -110,6 +110,11 @@ impl World {
     }
 
     pub(crate) async fn post(&self, author: UserId) -> TweetId {
+        self.post_traced(author, None).await
+    }
+
+    /// As a request of this trace would.
+    pub(crate) async fn post_traced(&self, author: UserId, trace: Option<TraceContext>) -> TweetId {
         let tweet = NewTweet {
             author: Author {
                 id: author,
@@ -118,7 +123,7 @@ impl World {
             },
             text: "t".into(),
             in_reply_to: None,
-            trace: None,
+            trace,
             idempotency: None,
         };
         self.tweets.insert(tweet, deadline()).await.unwrap().tweet().id
