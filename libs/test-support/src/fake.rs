@@ -329,7 +329,7 @@ impl FakeSystem {
 
     /// One tweet in three is explained wrongly.
     fn lying() -> Self {
-        let lies = |tweet: TweetId| tweet.get() % 3 == 0;
+        let lies = |tweet: TweetId| tweet.get().is_multiple_of(3);
         Self { lies, ..Self::new() }
     }
 

@@ -41,16 +41,13 @@ fn step(rule: Rule, verdict: Verdict, detail: impl Into<String>) -> Step {
 
 fn reader(facts: &Facts) -> Step {
     let reader = facts.reader;
-    match &facts.read {
-        Some(read) => {
-            let version = read.basis.view.version;
-            let detail = format!("account {reader} is there; its own last change is its version {version}");
-            step(Rule::Reader, Verdict::Pass, detail)
-        }
-        None => {
-            let detail = format!("there is no account {reader}, or it has been deleted");
-            step(Rule::Reader, Verdict::Hide, detail)
-        }
+    if let Some(read) = &facts.read {
+        let version = read.basis.view.version;
+        let detail = format!("account {reader} is there; its own last change is its version {version}");
+        step(Rule::Reader, Verdict::Pass, detail)
+    } else {
+        let detail = format!("there is no account {reader}, or it has been deleted");
+        step(Rule::Reader, Verdict::Hide, detail)
     }
 }
 

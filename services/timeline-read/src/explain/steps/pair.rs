@@ -15,10 +15,10 @@ pub(super) struct Pair<'a> {
     author: AuthorFacts,
     read: &'a Read,
     reader: UserId,
-    is_own: bool,
+    /// Whether the stored timeline has it.
     is_stored: bool,
+    /// Whether the read looks for it in the tweet store.
     is_pulled: bool,
-    is_aside: bool,
 }
 
 impl<'a> Pair<'a> {
@@ -34,18 +34,16 @@ impl<'a> Pair<'a> {
             author,
             read,
             reader: facts.reader,
-            is_own: author.id == facts.reader,
             is_stored,
             is_pulled: sources
                 .iter()
                 .any(|source| source.author == author.id && source.range.contains(facts.tweet)),
-            is_aside: read.basis.is_set_aside(facts.tweet),
         }
     }
 
     pub(super) fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        if self.is_own {
+        if self.is_own() {
             let detail = "its author is the reader, whom no follow, mute or block concerns";
             steps.push(step(Rule::Follow, Verdict::Pass, detail));
         } else {
@@ -58,6 +56,14 @@ impl<'a> Pair<'a> {
         steps.extend(self.too_new());
         steps.extend([self.pulled(), self.aside(), self.reply()]);
         steps
+    }
+
+    fn is_own(&self) -> bool {
+        self.author.id == self.reader
+    }
+
+    fn is_aside(&self) -> bool {
+        self.read.basis.is_set_aside(self.facts.tweet)
     }
 
     /// The edge of this kind as the store has it.
@@ -161,10 +167,15 @@ impl<'a> Pair<'a> {
                 } else {
                     "above"
                 };
+                let follow = match self.read.basis.view.followee(self.author.id) {
+                    None => "",
+                    Some(followee) if followee.since > holds => ", without this follow",
+                    Some(_) => ", this follow among them",
+                };
                 let mark = at(complete_from);
                 format!(
-                    "one is stored, complete down to its mark {mark}, with the follows up to the reader's version {holds}; \
-                     the tweet lies {place} the mark"
+                    "one is stored, complete down to its mark {mark}, with the follows up to the reader's version \
+                     {holds}{follow}; the tweet lies {place} the mark"
                 )
             }
         };
@@ -180,7 +191,7 @@ impl<'a> Pair<'a> {
             Some(coverage) if self.facts.tweet < coverage.complete_from => {
                 "it is older than what the stored timeline holds".to_owned()
             }
-            Some(_) if self.is_own => "one's own tweets are not stored: they are pulled".to_owned(),
+            Some(_) if self.is_own() => "one's own tweets are not stored: they are pulled".to_owned(),
             Some(coverage) => match self.read.basis.view.followee(self.author.id) {
                 None => "it is not there, and need not be: its author is not followed".to_owned(),
                 Some(followee) if followee.since > coverage.holds => {
@@ -197,7 +208,7 @@ impl<'a> Pair<'a> {
         let coverage = self.read.lookup.coverage()?;
         let followee = self.read.basis.view.followee(self.author.id)?;
         let claimed = self.facts.tweet >= coverage.complete_from && followee.since <= coverage.holds;
-        let elsewhere = self.is_pulled || self.is_aside;
+        let elsewhere = self.is_pulled || self.is_aside();
         let exists = self.facts.found.is_some() && self.author.is_there;
         let is_hole = exists && claimed && !elsewhere && !self.is_stored && self.is_delivered();
         let detail =
@@ -225,7 +236,7 @@ impl<'a> Pair<'a> {
 
     fn pulled(&self) -> Step {
         if !self.is_pulled {
-            let detail = if self.is_own || self.read.basis.view.followee(self.author.id).is_some() {
+            let detail = if self.is_own() || self.read.basis.view.followee(self.author.id).is_some() {
                 "no range of ids in which readers pull its author, or everyone, has it"
             } else {
                 "only whom the reader follows is pulled"
@@ -239,7 +250,7 @@ impl<'a> Pair<'a> {
     fn why_pulled(&self) -> Vec<String> {
         let mut why = Vec::new();
         let (tweet, author, basis) = (self.facts.tweet, self.author.id, &self.read.basis);
-        if self.is_own {
+        if self.is_own() {
             why.push("one's own tweets always are".to_owned());
         }
         match self.read.lookup.coverage() {
@@ -270,7 +281,7 @@ impl<'a> Pair<'a> {
     }
 
     fn aside(&self) -> Step {
-        if self.is_aside {
+        if self.is_aside() {
             let detail = "fan-out has set it aside (`fan-out poison list`), and reads look such tweets up";
             step(Rule::Aside, Verdict::Give, detail)
         } else {

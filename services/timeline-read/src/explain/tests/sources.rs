@@ -124,8 +124,9 @@ async fn a_stored_tweet_is_given_by_the_timeline() {
     let tweet = world.post(world.author).await;
     world.deliver(tweet).await;
     let (_, detail) = world.verdict(tweet, Rule::Timeline).await;
+    let follows = "the reader's version 1, this follow among them";
     assert!(
-        detail.contains("the reader's version 1") && detail.contains("above the mark"),
+        detail.contains(follows) && detail.contains("above the mark"),
         "{detail}"
     );
     assert_eq!(world.verdict(tweet, Rule::Stored).await.0, Verdict::Give);
@@ -157,6 +158,8 @@ async fn a_follow_younger_than_the_timeline_is_pulled() {
     for present in [false, true] {
         world.edge(EdgeKind::Follow, world.reader, world.author, present).await;
     }
+    let (_, detail) = world.verdict(tweet, Rule::Timeline).await;
+    assert!(detail.contains("without this follow"), "{detail}");
     let (verdict, detail) = world.verdict(tweet, Rule::Stored).await;
     assert_eq!(verdict, Verdict::Lack);
     assert!(detail.contains("the follow is younger"), "{detail}");
