@@ -70,7 +70,7 @@ macro_rules! graph_store_contract {
             a_write_is_done_once_under_a_key,
             a_key_belongs_to_one_body_for_a_day,
             a_refused_write_is_not_kept,
-            a_followee_carries_the_version_of_its_follow,
+            trap_06_a_followee_carries_the_version_of_its_follow,
             changes_come_in_commit_order,
             concurrent_writes_of_an_actor_get_versions_of_their_own,
             pages_go_up_by_id_in_both_directions,

@@ -28,16 +28,16 @@ pub trait TimelineBackend {
 macro_rules! timeline_store_contract {
     ($make:path) => {
         $crate::contract! { $make, timeline:
-            a_push_makes_no_timeline,
+            trap_14_a_push_makes_no_timeline,
             a_push_answers_for_each_follower_in_order,
             pushing_twice_changes_nothing,
-            a_late_arrival_goes_where_it_belongs,
+            trap_15_a_late_arrival_goes_where_it_belongs,
             below_the_coverage_nothing_is_inserted,
             beyond_the_window_the_oldest_go_and_the_coverage_rises,
-            what_was_trimmed_does_not_come_back,
+            trap_08_what_was_trimmed_does_not_come_back,
             pages_go_down_by_id,
-            a_build_covers_nothing_and_collects,
-            an_empty_build_is_a_built_timeline,
+            trap_10_a_build_covers_nothing_and_collects,
+            trap_11_an_empty_build_is_a_built_timeline,
             an_install_keeps_the_newest,
             a_rebuild_drops_what_was_wrong,
             a_rebuilt_timeline_serves_until_the_install,
@@ -52,6 +52,7 @@ macro_rules! timeline_store_contract {
             ids_need_not_be_dense,
             stats_count_timelines_and_entries,
             pushes_that_race_with_installs_are_kept,
+            trap_21_trimming_races_with_inserting,
             random_histories_agree_with_a_plain_model,
         }
     };
@@ -116,7 +117,7 @@ async fn backfill(store: &dyn TimelineStore, ids: &[u64], held: u64, holds: u64)
 }
 
 /// A timeline that does not exist is not made by a push.
-pub async fn a_push_makes_no_timeline(backend: impl TimelineBackend) {
+pub async fn trap_14_a_push_makes_no_timeline(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     assert!(!push(store, READER, &[1, 2]).await);
     assert_eq!(read(store, READER).await, None);
@@ -148,7 +149,7 @@ pub async fn pushing_twice_changes_nothing(backend: impl TimelineBackend) {
 }
 
 /// An old id is never at the head.
-pub async fn a_late_arrival_goes_where_it_belongs(backend: impl TimelineBackend) {
+pub async fn trap_15_a_late_arrival_goes_where_it_belongs(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     build(store, READER, &[], 0).await;
     push(store, READER, &[5, 9]).await;
@@ -180,7 +181,7 @@ pub async fn beyond_the_window_the_oldest_go_and_the_coverage_rises(backend: imp
 }
 
 /// Not by a redelivery, at the head or anywhere else.
-pub async fn what_was_trimmed_does_not_come_back(backend: impl TimelineBackend) {
+pub async fn trap_08_what_was_trimmed_does_not_come_back(backend: impl TimelineBackend) {
     let store = &*backend.fresh(5).await;
     build(store, READER, &[], 0).await;
     push(store, READER, &(1..=400).collect::<Vec<_>>()).await;
@@ -209,7 +210,7 @@ pub async fn pages_go_down_by_id(backend: impl TimelineBackend) {
 }
 
 /// Live writes have somewhere to go before the scan starts.
-pub async fn a_build_covers_nothing_and_collects(backend: impl TimelineBackend) {
+pub async fn trap_10_a_build_covers_nothing_and_collects(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     let ticket = begin(store, READER).await;
     assert!(push(store, READER, &[7]).await, "it exists");
@@ -221,7 +222,7 @@ pub async fn a_build_covers_nothing_and_collects(backend: impl TimelineBackend) 
 }
 
 /// Otherwise such users are rebuilt on every read.
-pub async fn an_empty_build_is_a_built_timeline(backend: impl TimelineBackend) {
+pub async fn trap_11_an_empty_build_is_a_built_timeline(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     build(store, READER, &[], 0).await;
     let slice = read(store, READER).await.unwrap();
@@ -401,4 +402,27 @@ pub async fn pushes_that_race_with_installs_are_kept(backend: impl TimelineBacke
     };
     tokio::join!(pusher, rebuilder);
     assert_eq!(stored(store, READER).await, ((1..=ROUNDS * 5).collect(), 0));
+}
+
+/// Several workers push newer and older ids while the timeline is trimmed all the time: whatever came first, what is stored
+/// is complete from the mark on, and the newest are there.
+pub async fn trap_21_trimming_races_with_inserting(backend: impl TimelineBackend) {
+    const WORKERS: u64 = 4;
+    const LAST: u64 = 1_200;
+    let store = &*backend.fresh(8).await;
+    build(store, READER, &[], 0).await;
+    // Each has every fourth id; the later ones come in pairs whose older half is late.
+    let worker = async |worker: u64| {
+        let ids: Vec<u64> = (1..=LAST).filter(|id| id % WORKERS == worker).collect();
+        for pair in ids.chunks(2) {
+            for id in pair.iter().rev() {
+                push(store, READER, &[*id]).await;
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::join!(worker(0), worker(1), worker(2), worker(3));
+    let (ids, complete_from) = stored(store, READER).await;
+    assert_eq!(ids, (complete_from..=LAST).collect::<Vec<_>>());
+    assert!((8..1_000).contains(&ids.len()), "{}", ids.len());
 }
