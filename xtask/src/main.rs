@@ -58,7 +58,7 @@ enum Command {
     ComposeConfig,
     /// Install the chart on the cluster that KUBECONFIG names, and see that it loses no tweet whatever is done to it.
     E2eK8s(e2e_k8s::E2eArguments),
-    /// Plant known faults, one at a time, and see whether the comparison with the oracle finds each.
+    /// Plant known faults, one at a time, and see whether the comparison with the oracle, or the tests of a trap, find each.
     Mutants(mutants::MutantsArguments),
     /// Run a benchmark, optimised; without a name, list them.
     Bench(bench::BenchArguments),
