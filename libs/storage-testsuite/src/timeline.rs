@@ -48,6 +48,7 @@ macro_rules! timeline_store_contract {
             a_backfill_merges_and_raises_the_version,
             a_backfill_of_another_version_is_refused,
             a_backfill_needs_a_built_timeline,
+            a_backfill_for_a_timeline_that_was_built_anew_is_refused,
             a_backfill_keeps_to_the_window_and_the_coverage,
             ids_need_not_be_dense,
             stats_count_timelines_and_entries,
@@ -109,9 +110,12 @@ async fn build(store: &dyn TimelineStore, user: UserId, ids: &[u64], complete_fr
 }
 
 async fn backfill(store: &dyn TimelineStore, ids: &[u64], held: u64, holds: u64) -> bool {
-    let (held, holds) = (ActorVersion(held), ActorVersion(holds));
+    backfill_for(store, ids, coverage(0, held), holds).await
+}
+
+async fn backfill_for(store: &dyn TimelineStore, ids: &[u64], gathered_for: Coverage, holds: u64) -> bool {
     store
-        .backfill(READER, &tweets(ids), held, holds, deadline())
+        .backfill(READER, &tweets(ids), gathered_for, ActorVersion(holds), deadline())
         .await
         .unwrap()
 }
@@ -339,6 +343,22 @@ pub async fn a_backfill_needs_a_built_timeline(backend: impl TimelineBackend) {
     begin(store, READER).await;
     assert!(!backfill(store, &[4], 0, 1).await);
     assert_eq!(read(store, READER).await, None);
+}
+
+/// A timeline that reaches further down than when the tweets were gathered would claim to have what was not looked for. One
+/// that was trimmed since has no more than it needs.
+pub async fn a_backfill_for_a_timeline_that_was_built_anew_is_refused(backend: impl TimelineBackend) {
+    let store = &*backend.fresh(10).await;
+    build(store, READER, &[60], 50).await;
+    let gathered_for = read(store, READER).await.unwrap().coverage;
+    build(store, READER, &[30, 60], 20).await;
+    assert!(!backfill_for(store, &[55], gathered_for, 2).await);
+    assert_eq!(stored(store, READER).await, (vec![30, 60], 20));
+    assert_eq!(read(store, READER).await.unwrap().coverage.holds, ActorVersion(1));
+
+    build(store, READER, &[80], 70).await;
+    assert!(backfill_for(store, &[55, 75], gathered_for, 2).await);
+    assert_eq!(stored(store, READER).await, (vec![75, 80], 70));
 }
 
 /// It neither reaches below what is complete nor grows the timeline beyond its window.

@@ -189,7 +189,7 @@ impl Worker {
         }
         self.ports
             .timelines
-            .backfill(reader, &ids, stored.holds, view.version, deadline)
+            .backfill(reader, &ids, stored, view.version, deadline)
             .await?;
         Ok(())
     }

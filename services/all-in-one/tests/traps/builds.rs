@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::{Phase, Strategy};
+use model::{Coverage, Phase, Strategy, TweetId};
+use storage::Built;
 use test_support::PageQuery;
 
 use crate::steps::Step;
@@ -53,6 +54,47 @@ async fn trap_10_a_rebuild_waits_out_what_workers_believe() {
     world.built(&reader).await;
     assert_eq!(world.stored(&reader).await, [tweet]);
     assert_eq!(world.home(&reader).await, [tweet]);
+}
+
+/// Guard: `Slot::backfill` in `libs/storage-memory/src/timelines/slot.rs` takes nothing that was gathered for a timeline that
+/// did not reach as far down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_10_a_backfill_races_with_a_rebuild() {
+    let world = World::with(Options {
+        window: 3,
+        ..Options::of(Strategy::Push)
+    })
+    .await;
+    let [ada, bob, reader] = world.accounts().await;
+    let old = world.post(&bob).await;
+    world.follow(&reader, &ada).await;
+    world.built(&reader).await;
+    let posted = world.posts(&ada, 5).await;
+    world.delivered(&posted).await;
+    let before = world.slice(&reader).await.unwrap().coverage;
+    assert!(before.complete_from > old);
+
+    // Another process begins to build it anew. Since the newest are deleted, it will reach down to the beginning.
+    world.delete(&ada, posted[4]).await;
+    world.delete(&ada, posted[3]).await;
+    let elsewhere = world.timelines_elsewhere();
+    let ticket = elsewhere.begin_build(reader.id, deadline()).await.unwrap();
+    let built = Built {
+        ids: posted[..3].to_vec(),
+        coverage: Coverage {
+            complete_from: TweetId::MIN,
+            holds: before.holds,
+        },
+    };
+    world.steps.hold(Step::Backfill);
+    world.follow(&reader, &bob).await;
+    let expected = [posted[2], posted[1], posted[0], old];
+    assert_eq!(world.home(&reader).await, expected);
+    world.steps.reached(Step::Backfill, 1).await;
+    assert!(elsewhere.install(ticket, built, deadline()).await.unwrap());
+    world.steps.release(Step::Backfill);
+    world.built(&reader).await;
+    assert_eq!(world.home_by(&reader, 2).await, expected);
 }
 
 /// Guard: `Slot::install` in `libs/storage-memory/src/timelines/slot.rs` sets `built`, whatever was found.
@@ -117,7 +159,7 @@ async fn trap_12_the_rebuilt_view_equals_the_live_view() {
 }
 
 /// The home timeline by pages of all kinds of sizes.
-async fn views(world: &World, reader: &Account) -> Vec<Vec<model::TweetId>> {
+async fn views(world: &World, reader: &Account) -> Vec<Vec<TweetId>> {
     let mut views = Vec::new();
     for page_size in [1, 2, 3, 5, 6, 7, 100] {
         views.push(world.home_by(reader, page_size).await);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use model::{ActorVersion, AuthorRange, Event, Tweet, TweetId, UserId};
+use model::{ActorVersion, AuthorRange, Coverage, Event, Tweet, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{
     BuildTicket, Built, Deadline, DeleteTweet, DeleteTweetError, IdPage, IdempotencyKey, InsertTweetError, Inserted,
@@ -99,12 +99,12 @@ impl TimelineStore for SteppedTimelines {
         &self,
         user: UserId,
         ids: &[TweetId],
-        held: ActorVersion,
+        gathered_for: Coverage,
         holds: ActorVersion,
         deadline: Deadline,
     ) -> Result<bool, StoreError> {
         self.steps.pass(Step::Backfill).await;
-        self.inner.backfill(user, ids, held, holds, deadline).await
+        self.inner.backfill(user, ids, gathered_for, holds, deadline).await
     }
 
     async fn remove(&self, users: &[UserId], deadline: Deadline) -> Result<(), StoreError> {

@@ -308,6 +308,11 @@ impl World {
         (page.tweets.iter().map(|tweet| tweet.id).collect(), page.newest_cursor)
     }
 
+    /// The timelines as another process has them, which nobody stops.
+    pub(crate) fn timelines_elsewhere(&self) -> &dyn TimelineStore {
+        &*self.stores.timelines
+    }
+
     /// The stored timeline, if it is there and built.
     pub(crate) async fn slice(&self, reader: &Account) -> Option<TimelineSlice> {
         let stored = self.stores.timelines.read(reader.id, TweetId::MAX, 1_000, deadline());
