@@ -59,7 +59,7 @@ enum Command {
     ComposeConfig,
     /// Install the chart on the cluster that KUBECONFIG names, and see that it loses no tweet whatever is done to it.
     E2eK8s(e2e_k8s::E2eArguments),
-    /// Plant known faults, one at a time, and see whether the comparison with the oracle finds each.
+    /// Plant known faults, one at a time, and see whether the comparison with the oracle, or the tests of a trap, find each.
     Mutants(mutants::MutantsArguments),
     /// Enumerate every interleaving of the crossing within bounds, in a model that steps by the system's own rules.
     Model(model::ModelArguments),

@@ -1,8 +1,11 @@
-//! `cargo xtask mutants`: plants known faults, one at a time, and sees whether the comparison with the oracle finds them.
+//! `cargo xtask mutants`: plants known faults, one at a time, and sees whether the tests find them.
 //!
-//! A fault is a patch in `xtask/mutants`. It is planted in a worktree of what is committed, never in the files at hand. A
-//! patch that no longer applies, or builds, is an error: a fault that was not planted says nothing.
+//! A fault is a patch in `xtask/mutants`. One that is named after a trap (`trap-04-…`) takes away the guard of that trap, and
+//! the trap's own tests must fail (`docs/traps.md`); all others must be found by the comparison with the oracle. A fault is
+//! planted in a worktree of what is committed, never in the files at hand. A patch that no longer applies, or builds, is an
+//! error: a fault that was not planted says nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -23,14 +26,19 @@ pub(crate) struct MutantsArguments {
 pub(crate) fn run(arguments: &MutantsArguments) -> Result<ExitCode> {
     let patches = patches(arguments.filter.as_deref().unwrap_or_default())?;
     let tree = Worktree::add()?;
-    println!("xtask: without a fault the comparison must find none");
-    let found = tree.compare()?;
-    ensure!(found.is_none(), "it finds one: {}", found.unwrap_or_default());
+    println!("xtask: without a fault the tests must find none");
+    let checks: BTreeSet<Check> = patches.iter().map(|patch| Check::of(patch)).collect();
+    for check in &checks {
+        let found = tree.find(check)?;
+        ensure!(found.is_none(), "they find one: {}", found.unwrap_or_default());
+    }
     let mut unnoticed = 0;
     for patch in &patches {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy();
         tree.apply(patch, false)?;
-        let found = tree.compare().with_context(|| format!("with the fault {name}"))?;
+        let found = tree
+            .find(&Check::of(patch))
+            .with_context(|| format!("with the fault {name}"))?;
         tree.apply(patch, true)?;
         unnoticed += u32::from(found.is_none());
         println!("{:10} {name}: {}", verdict(found.is_some()), found.unwrap_or_default());
@@ -59,6 +67,43 @@ fn patches(filter: &str) -> Result<Vec<PathBuf>> {
         folder.display()
     );
     Ok(patches)
+}
+
+/// What must find a fault.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    /// The comparison with the oracle.
+    Oracle,
+    /// The tests whose names begin like this.
+    Trap(String),
+}
+
+impl Check {
+    fn of(patch: &Path) -> Self {
+        let name = patch.file_stem().unwrap_or_default().to_string_lossy();
+        match name.split('-').collect::<Vec<_>>().as_slice() {
+            ["trap", number, ..] => Self::Trap(format!("trap_{number}_")),
+            _ => Self::Oracle,
+        }
+    }
+
+    /// What `cargo test` is told.
+    fn arguments(&self) -> Vec<&str> {
+        match self {
+            Self::Oracle => vec!["--test", "oracle"],
+            Self::Trap(tests) => vec!["--test", "traps", tests],
+        }
+    }
+
+    /// What the output of a test that fails says of its fault, if it has failed as it should.
+    fn finding<'a>(&self, output: &'a str) -> Option<&'a str> {
+        let mut lines = output.lines();
+        match self {
+            Self::Oracle => lines.find(|line| line.contains(" fails at step ")),
+            // The panic of the test itself comes with its name.
+            Self::Trap(tests) => lines.find(|line| line.contains(tests.as_str()) && line.contains(" panicked at ")),
+        }
+    }
 }
 
 /// The committed state, in a folder of its own. It goes with this value; what was built is kept for the next time.
@@ -93,27 +138,30 @@ impl Worktree {
         run_to_success(&mut git).with_context(|| format!("{} does not apply: mend the patch", patch.display()))
     }
 
-    /// What the comparison finds first, if anything.
-    fn compare(&self) -> Result<Option<String>> {
-        run_to_success(self.oracle().arg("--no-run"))?;
-        let output = self.oracle().output().context("cargo was lost")?;
-        if output.status.success() {
-            return Ok(None);
-        }
+    /// What the tests find first, if anything.
+    fn find(&self, check: &Check) -> Result<Option<String>> {
+        run_to_success(self.tests(check).arg("--no-run"))?;
+        let output = self.tests(check).output().context("cargo was lost")?;
         let said = format!(
             "{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        let found = said.lines().find(|line| line.contains(" fails at step "));
-        let found = found.with_context(|| format!("the tests fail, but not in comparing:\n{said}"))?;
+        if output.status.success() {
+            ensure!(!said.contains("running 0 tests"), "there is no test for {check:?}");
+            return Ok(None);
+        }
+        let found = check.finding(&said);
+        let found = found.with_context(|| format!("the tests fail, but not in finding a fault:\n{said}"))?;
         Ok(Some(found.to_owned()))
     }
 
-    fn oracle(&self) -> Command {
+    fn tests(&self, check: &Check) -> Command {
         let mut command = cargo::command();
         command.current_dir(&self.path);
-        command.args(["test", "--quiet", "-p", "all-in-one", "--test", "oracle"]);
+        command
+            .args(["test", "--quiet", "-p", "all-in-one"])
+            .args(check.arguments());
         command.env("CARGO_TARGET_DIR", cargo::target_dir().join("mutants/target"));
         command.env("ROOKERY_ORACLE_SHRINK_SECONDS", "0");
         command
@@ -148,5 +196,19 @@ mod tests {
             let mut git = git(&cargo::workspace_root());
             run_to_success(git.args(["apply", "--check"]).arg(patch)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_fault_is_found_by_the_tests_of_its_trap_or_by_the_oracle() {
+        let of = |name: &str| Check::of(&Path::new("xtask/mutants").join(name));
+        assert_eq!(of("trap-04-backfill-at-once.patch"), Check::Trap("trap_04_".to_owned()));
+        assert_eq!(of("skip-a-filter.patch"), Check::Oracle);
+    }
+
+    #[test]
+    fn traps_1_to_15_have_a_fault_each() {
+        let checks: BTreeSet<Check> = patches("trap-").unwrap().iter().map(|patch| Check::of(patch)).collect();
+        let expected = (1..=15).map(|number| Check::Trap(format!("trap_{number:02}_")));
+        assert_eq!(checks, expected.collect());
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use model::{ActorVersion, BuildId, Clock, TweetId, UserId};
+use model::{ActorVersion, BuildId, Clock, Coverage, TweetId, UserId};
 use parking_lot::Mutex;
 use storage::{
     BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineSlice, TimelineStats, TimelineStore,
@@ -182,11 +182,11 @@ impl TimelineStore for MemoryTimelines {
         &self,
         user: UserId,
         ids: &[TweetId],
-        held: ActorVersion,
+        gathered_for: Coverage,
         holds: ActorVersion,
         _deadline: Deadline,
     ) -> Result<bool, StoreError> {
-        let merged = self.with_slot(user, |slot| slot.backfill(ids, held, holds, self.window));
+        let merged = self.with_slot(user, |slot| slot.backfill(ids, gathered_for, holds, self.window));
         self.evict_beyond_bound();
         Ok(merged.unwrap_or(false))
     }

@@ -105,7 +105,7 @@ macro_rules! database {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_start_together_never_share_a_worker_id() {
+async fn trap_16_processes_that_start_together_never_share_a_worker_id() {
     let database = database!();
     let pool = database.pool().await;
     let clock = now();

@@ -35,7 +35,7 @@ use bytes::Bytes;
 use fred::error::Error;
 use fred::types::Value;
 use futures::future::try_join_all;
-use model::{ActorVersion, BuildId, TweetId, UserId};
+use model::{ActorVersion, BuildId, Coverage, TweetId, UserId};
 use storage::{
     ActorVersions, BuildTicket, Built, Deadline, PushBatch, StoreError, StoredTimeline, TimelineSlice, TimelineStats,
     TimelineStore, WalkPage, WalkPlace,
@@ -262,13 +262,14 @@ impl TimelineStore for RedisTimelines {
         &self,
         user: UserId,
         ids: &[TweetId],
-        held: ActorVersion,
+        gathered_for: Coverage,
         holds: ActorVersion,
         deadline: Deadline,
     ) -> Result<bool, StoreError> {
         let ids = sorted_sequence(ids);
         self.change(user, deadline, |keys| {
-            let mut arguments = vec![ids.clone(), bytes(held.0), bytes(holds.0)];
+            let floor = gathered_for.complete_from.get().saturating_sub(1);
+            let mut arguments = vec![ids.clone(), bytes(gathered_for.holds.0), bytes(floor), bytes(holds.0)];
             arguments.extend(self.shape.arguments());
             Request::script(&self.scripts.backfill, keys, arguments)
         })

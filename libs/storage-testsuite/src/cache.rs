@@ -27,7 +27,7 @@ macro_rules! tweet_cache_contract {
         $crate::contract! { $make, cache:
             what_was_put_is_answered_in_the_order_asked_for,
             what_was_removed_is_gone,
-            a_put_from_before_a_removal_does_not_bring_it_back,
+            trap_07_a_put_from_before_a_removal_does_not_bring_it_back,
             a_put_from_before_many_removals_does_not_bring_any_back,
             other_removals_do_not_stop_a_later_put,
             removals_win_over_puts_that_race_with_them,
@@ -96,7 +96,7 @@ pub async fn what_was_removed_is_gone(backend: impl CacheBackend) {
     assert_eq!(get(cache, &[1, 2]).await, [None, Some(rendered(2))]);
 }
 
-pub async fn a_put_from_before_a_removal_does_not_bring_it_back(backend: impl CacheBackend) {
+pub async fn trap_07_a_put_from_before_a_removal_does_not_bring_it_back(backend: impl CacheBackend) {
     let cache = &*backend.fresh(ROOM).await;
     let before = epoch(cache, &[1]).await;
     remove(cache, &[1]).await;

@@ -70,7 +70,7 @@ macro_rules! graph_store_contract {
             a_write_is_done_once_under_a_key,
             a_key_belongs_to_one_body_for_a_day,
             a_refused_write_is_not_kept,
-            a_followee_carries_the_version_of_its_follow,
+            trap_06_a_followee_carries_the_version_of_its_follow,
             who_was_ever_followed_is_known,
             edges_between_two_are_told_with_their_tombstones,
             changes_come_in_commit_order,

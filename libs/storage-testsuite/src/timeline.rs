@@ -29,16 +29,16 @@ pub trait TimelineBackend {
 macro_rules! timeline_store_contract {
     ($make:path) => {
         $crate::contract! { $make, timeline:
-            a_push_makes_no_timeline,
+            trap_14_a_push_makes_no_timeline,
             a_push_answers_for_each_follower_in_order,
             pushing_twice_changes_nothing,
-            a_late_arrival_goes_where_it_belongs,
+            trap_15_a_late_arrival_goes_where_it_belongs,
             below_the_coverage_nothing_is_inserted,
             beyond_the_window_the_oldest_go_and_the_coverage_rises,
-            what_was_trimmed_does_not_come_back,
+            trap_08_what_was_trimmed_does_not_come_back,
             pages_go_down_by_id,
-            a_build_covers_nothing_and_collects,
-            an_empty_build_is_a_built_timeline,
+            trap_10_a_build_covers_nothing_and_collects,
+            trap_11_an_empty_build_is_a_built_timeline,
             an_install_keeps_the_newest,
             a_rebuild_drops_what_was_wrong,
             a_rebuilt_timeline_serves_until_the_install,
@@ -49,6 +49,7 @@ macro_rules! timeline_store_contract {
             a_backfill_merges_and_raises_the_version,
             a_backfill_of_another_version_is_refused,
             a_backfill_needs_a_built_timeline,
+            a_backfill_for_a_timeline_that_was_built_anew_is_refused,
             a_backfill_keeps_to_the_window_and_the_coverage,
             ids_need_not_be_dense,
             an_inspection_shows_the_whole_timeline,
@@ -57,6 +58,7 @@ macro_rules! timeline_store_contract {
             a_walk_meets_everybody_who_stays,
             stats_count_timelines_and_entries,
             pushes_that_race_with_installs_are_kept,
+            trap_21_trimming_races_with_inserting,
             random_histories_agree_with_a_plain_model,
         }
     };
@@ -113,15 +115,18 @@ async fn build(store: &dyn TimelineStore, user: UserId, ids: &[u64], complete_fr
 }
 
 async fn backfill(store: &dyn TimelineStore, ids: &[u64], held: u64, holds: u64) -> bool {
-    let (held, holds) = (ActorVersion(held), ActorVersion(holds));
+    backfill_for(store, ids, coverage(0, held), holds).await
+}
+
+async fn backfill_for(store: &dyn TimelineStore, ids: &[u64], gathered_for: Coverage, holds: u64) -> bool {
     store
-        .backfill(READER, &tweets(ids), held, holds, deadline())
+        .backfill(READER, &tweets(ids), gathered_for, ActorVersion(holds), deadline())
         .await
         .unwrap()
 }
 
 /// A timeline that does not exist is not made by a push.
-pub async fn a_push_makes_no_timeline(backend: impl TimelineBackend) {
+pub async fn trap_14_a_push_makes_no_timeline(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     assert!(!push(store, READER, &[1, 2]).await);
     assert_eq!(read(store, READER).await, None);
@@ -153,7 +158,7 @@ pub async fn pushing_twice_changes_nothing(backend: impl TimelineBackend) {
 }
 
 /// An old id is never at the head.
-pub async fn a_late_arrival_goes_where_it_belongs(backend: impl TimelineBackend) {
+pub async fn trap_15_a_late_arrival_goes_where_it_belongs(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     build(store, READER, &[], 0).await;
     push(store, READER, &[5, 9]).await;
@@ -185,7 +190,7 @@ pub async fn beyond_the_window_the_oldest_go_and_the_coverage_rises(backend: imp
 }
 
 /// Not by a redelivery, at the head or anywhere else.
-pub async fn what_was_trimmed_does_not_come_back(backend: impl TimelineBackend) {
+pub async fn trap_08_what_was_trimmed_does_not_come_back(backend: impl TimelineBackend) {
     let store = &*backend.fresh(5).await;
     build(store, READER, &[], 0).await;
     push(store, READER, &(1..=400).collect::<Vec<_>>()).await;
@@ -214,7 +219,7 @@ pub async fn pages_go_down_by_id(backend: impl TimelineBackend) {
 }
 
 /// Live writes have somewhere to go before the scan starts.
-pub async fn a_build_covers_nothing_and_collects(backend: impl TimelineBackend) {
+pub async fn trap_10_a_build_covers_nothing_and_collects(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     let ticket = begin(store, READER).await;
     assert!(push(store, READER, &[7]).await, "it exists");
@@ -226,7 +231,7 @@ pub async fn a_build_covers_nothing_and_collects(backend: impl TimelineBackend) 
 }
 
 /// Otherwise such users are rebuilt on every read.
-pub async fn an_empty_build_is_a_built_timeline(backend: impl TimelineBackend) {
+pub async fn trap_11_an_empty_build_is_a_built_timeline(backend: impl TimelineBackend) {
     let store = &*backend.fresh(10).await;
     build(store, READER, &[], 0).await;
     let slice = read(store, READER).await.unwrap();
@@ -343,6 +348,22 @@ pub async fn a_backfill_needs_a_built_timeline(backend: impl TimelineBackend) {
     begin(store, READER).await;
     assert!(!backfill(store, &[4], 0, 1).await);
     assert_eq!(read(store, READER).await, None);
+}
+
+/// A timeline that reaches further down than when the tweets were gathered would claim to have what was not looked for. One
+/// that was trimmed since has no more than it needs.
+pub async fn a_backfill_for_a_timeline_that_was_built_anew_is_refused(backend: impl TimelineBackend) {
+    let store = &*backend.fresh(10).await;
+    build(store, READER, &[60], 50).await;
+    let gathered_for = read(store, READER).await.unwrap().coverage;
+    build(store, READER, &[30, 60], 20).await;
+    assert!(!backfill_for(store, &[55], gathered_for, 2).await);
+    assert_eq!(stored(store, READER).await, (vec![30, 60], 20));
+    assert_eq!(read(store, READER).await.unwrap().coverage.holds, ActorVersion(1));
+
+    build(store, READER, &[80], 70).await;
+    assert!(backfill_for(store, &[55, 75], gathered_for, 2).await);
+    assert_eq!(stored(store, READER).await, (vec![75, 80], 70));
 }
 
 /// It neither reaches below what is complete nor grows the timeline beyond its window.
@@ -478,4 +499,27 @@ pub async fn pushes_that_race_with_installs_are_kept(backend: impl TimelineBacke
     };
     tokio::join!(pusher, rebuilder);
     assert_eq!(stored(store, READER).await, ((1..=ROUNDS * 5).collect(), 0));
+}
+
+/// Several workers push newer and older ids while the timeline is trimmed all the time: whatever came first, what is stored
+/// is complete from the mark on, and the newest are there.
+pub async fn trap_21_trimming_races_with_inserting(backend: impl TimelineBackend) {
+    const WORKERS: u64 = 4;
+    const LAST: u64 = 1_200;
+    let store = &*backend.fresh(8).await;
+    build(store, READER, &[], 0).await;
+    // Each has every fourth id; the later ones come in pairs whose older half is late.
+    let worker = async |worker: u64| {
+        let ids: Vec<u64> = (1..=LAST).filter(|id| id % WORKERS == worker).collect();
+        for pair in ids.chunks(2) {
+            for id in pair.iter().rev() {
+                push(store, READER, &[*id]).await;
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::join!(worker(0), worker(1), worker(2), worker(3));
+    let (ids, complete_from) = stored(store, READER).await;
+    assert_eq!(ids, (complete_from..=LAST).collect::<Vec<_>>());
+    assert!((8..1_000).contains(&ids.len()), "{}", ids.len());
 }

@@ -152,16 +152,28 @@ impl History {
 
     async fn backfill(&mut self) {
         let (user, held) = (self.user(), self.random.random_range(0..3));
+        let slice = self
+            .store
+            .read(UserId::new(user), TweetId::MAX, 0, deadline())
+            .await
+            .unwrap()
+            .slice;
+        let mark = slice.map(|slice| slice.coverage.complete_from.get());
         let (ids, holds) = (self.ids(30), held + self.random.random_range(0..2));
         let given: Vec<_> = ids.iter().copied().map(TweetId::new).collect();
-        let (from, to) = (ActorVersion(held), ActorVersion(holds));
+        // Mostly for a timeline that reaches as far down as ever, at times for one that does not.
+        let complete_from = self.random.random_range(0..4) * self.newest / 6;
+        let gathered_for = Coverage {
+            complete_from: TweetId::new(complete_from),
+            holds: ActorVersion(held),
+        };
         let merged = self
             .store
-            .backfill(UserId::new(user), &given, from, to, deadline())
+            .backfill(UserId::new(user), &given, gathered_for, ActorVersion(holds), deadline())
             .await
             .unwrap();
         let plain = self.users.get_mut(&user).and_then(|plain| plain.built.as_mut());
-        let expected = plain.filter(|built| built.holds == held);
+        let expected = plain.filter(|built| built.holds == held && mark.is_some_and(|mark| mark >= complete_from));
         assert_eq!(merged, expected.is_some());
         if let Some(built) = expected {
             built.add(ids);

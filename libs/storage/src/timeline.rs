@@ -153,14 +153,14 @@ pub trait TimelineStore: Send + Sync {
     /// begun since or the timeline has vanished.
     async fn install(&self, ticket: BuildTicket, built: Built, deadline: Deadline) -> Result<bool, StoreError>;
 
-    /// Merges tweets of accounts that were followed after the timeline was built, down to its coverage, and raises the
-    /// version whose follows it holds from `held` to `holds`. `false`, and nothing done, when it holds another version
-    /// by now, or is gone.
+    /// Merges tweets of accounts that were followed after the timeline was built, and raises the version whose follows it
+    /// holds to `holds`. They were gathered for a timeline with this coverage: `false`, and nothing done, when it holds
+    /// another version by now, reaches further down (it was built anew), or is gone.
     async fn backfill(
         &self,
         user: UserId,
         ids: &[TweetId],
-        held: ActorVersion,
+        gathered_for: Coverage,
         holds: ActorVersion,
         deadline: Deadline,
     ) -> Result<bool, StoreError>;

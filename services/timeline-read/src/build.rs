@@ -281,7 +281,7 @@ impl Worker {
         let merged = self
             .ports
             .timelines
-            .backfill(reader, &ids, stored.holds, view.version, deadline)
+            .backfill(reader, &ids, stored, view.version, deadline)
             .await?;
         Ok(done(merged))
     }

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_ends_at_the_highest_lower_bound() {
+    fn trap_18_a_merge_ends_at_the_highest_lower_bound() {
         let merged = merge(vec![t(9), t(7), t(3)], vec![t(8), t(7), t(5)], t(5));
         assert_eq!(merged, [t(9), t(8), t(7), t(5)]);
     }

@@ -113,8 +113,15 @@ impl Slot {
         self.entries.spoil_mark(complete_from);
     }
 
-    pub(super) fn backfill(&mut self, ids: &[TweetId], held: ActorVersion, holds: ActorVersion, window: usize) -> bool {
-        if !self.built || self.holds != held {
+    pub(super) fn backfill(
+        &mut self,
+        ids: &[TweetId],
+        gathered_for: Coverage,
+        holds: ActorVersion,
+        window: usize,
+    ) -> bool {
+        let reaches_further_down = self.entries.complete_from() < gathered_for.complete_from;
+        if !self.built || self.holds != gathered_for.holds || reaches_further_down {
             return false;
         }
         self.entries.merge(ids, window);

@@ -305,9 +305,12 @@ function timeline.install(key, build, coverage, ids, in_shape)
     return true
 end
 
-function timeline.backfill(key, ids, held, holds, in_shape)
+function timeline.backfill(key, ids, gathered_for, holds, in_shape)
     local of = timeline.load(key)
-    if not of or not has(of.flags, BUILT) or of.holds ~= held then
+    if not of or not has(of.flags, BUILT) or of.holds ~= gathered_for.holds then
+        return false
+    end
+    if less(of.floor, gathered_for.floor) then
         return false
     end
     of.holds = holds

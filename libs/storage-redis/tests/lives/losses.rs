@@ -33,11 +33,14 @@ async fn without_the_blocks_the_newest_part_is_complete_from_its_first_id() {
         assert_eq!(ids, (complete_from..=1_000).collect::<Vec<_>>());
         lose(&server, "u").await;
         let more = [TweetId::new(2), TweetId::new(2_000)];
-        let (held, holds) = (model::ActorVersion(1), model::ActorVersion(2));
+        let gathered_for = model::Coverage {
+            complete_from: TweetId::MIN,
+            holds: model::ActorVersion(1),
+        };
         assert!(
             world
                 .timelines
-                .backfill(READER, &more, held, holds, deadline())
+                .backfill(READER, &more, gathered_for, model::ActorVersion(2), deadline())
                 .await
                 .unwrap()
         );

@@ -236,7 +236,7 @@ pub async fn a_refused_write_is_not_kept(backend: impl GraphBackend) {
     assert!(graph.write(put).await.unwrap().changed);
 }
 
-pub async fn a_followee_carries_the_version_of_its_follow(backend: impl GraphBackend) {
+pub async fn trap_06_a_followee_carries_the_version_of_its_follow(backend: impl GraphBackend) {
     let graph = Graph::open(&backend).await;
     let [ada, bob, cyd] = graph.users().await;
     let since = graph.follow(ada, cyd).await.version;

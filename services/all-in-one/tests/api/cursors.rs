@@ -132,7 +132,7 @@ async fn anybody_s_cursor_is_a_position() {
 }
 
 #[tokio::test]
-async fn a_cursor_outlives_the_tweet_that_it_came_from() {
+async fn trap_17_a_cursor_outlives_the_tweet_that_it_came_from() {
     let app = App::start().await;
     let ada = app.account("ada").await;
     let tweets = app.tweets(&ada, 4).await;

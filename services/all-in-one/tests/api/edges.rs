@@ -94,7 +94,7 @@ async fn a_block_forbids_new_follows_both_ways_and_keeps_standing_ones() {
 }
 
 #[tokio::test]
-async fn mutes_and_blocks_filter_home_and_give_back() {
+async fn trap_20_mutes_and_blocks_filter_home_and_give_back() {
     let app = App::start().await;
     let (ada, bob) = (app.account("ada").await, app.account("bob").await);
     app.connect(&ada, "following", &bob).await;
