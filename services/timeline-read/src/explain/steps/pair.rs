@@ -172,9 +172,10 @@ impl<'a> Pair<'a> {
                     Some(followee) if followee.since > holds => ", without this follow",
                     Some(_) => ", this follow among them",
                 };
-                let mark = at(complete_from);
+                let mark = if complete_from == TweetId::MIN { "" } else { "its mark " };
+                let down_to = at(complete_from);
                 format!(
-                    "one is stored, complete down to its mark {mark}, with the follows up to the reader's version \
+                    "one is stored, complete down to {mark}{down_to}, with the follows up to the reader's version \
                      {holds}{follow}; the tweet lies {place} the mark"
                 )
             }
