@@ -162,7 +162,13 @@ impl TweetIngest {
     /// Deletes a tweet: its tombstone is durable and the tweet out of the cache before this answers.
     pub(crate) async fn delete(&self, delete: DeleteTweet, deadline: Deadline) -> Result<(), DeleteTweetError> {
         let id = delete.id;
-        let event = self.ports.tweets.delete(delete, deadline).await?;
+        let event = match self.ports.tweets.delete(delete, deadline).await {
+            // The store of tweets knows of no accounts: with its author's, a tweet has gone from every read.
+            Err(DeleteTweetError::NotAuthor) if self.visible(id, None, deadline).await?.is_none() => {
+                return Err(DeleteTweetError::NotFound);
+            }
+            answer => answer?,
+        };
         // On repeats too: the first attempt may have ended between commit and removal.
         let removed = self.ports.cache.remove(&[id], deadline).await;
         if let Some(event) = event {

@@ -147,9 +147,13 @@ impl Runner<'_> {
         if let Err(fault) = scroll.take(&page, view) {
             return broken(format!("{}'s home: {}", reader.seat, self.describe(&fault, &page.ids)));
         }
+        // An original may be there for its reply alone, and goes with it.
+        let originals: BTreeSet<TweetId> = answer.tweets.iter().filter_map(|tweet| tweet.in_reply_to_id).collect();
         for tweet in &answer.tweets {
             self.check_tweet(tweet)?;
-            self.knowledge.shown(reader.id, tweet.id);
+            if !originals.contains(&tweet.id) {
+                self.knowledge.shown(reader.id, tweet.id);
+            }
         }
         Ok(())
     }
