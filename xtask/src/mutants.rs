@@ -206,9 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn traps_1_to_15_have_a_fault_each() {
+    fn traps_whose_tests_run_here_have_a_fault_each() {
         let checks: BTreeSet<Check> = patches("trap-").unwrap().iter().map(|patch| Check::of(patch)).collect();
-        let expected = (1..=15).map(|number| Check::Trap(format!("trap_{number:02}_")));
+        // The tests of the others are elsewhere: they need the whole API, or a contract's adapters.
+        let expected = (1..=24).filter(|number| ![16, 20, 21].contains(number));
+        let expected = expected.map(|number| Check::Trap(format!("trap_{number:02}_")));
         assert_eq!(checks, expected.collect());
     }
 }

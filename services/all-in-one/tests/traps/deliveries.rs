@@ -135,6 +135,8 @@ async fn trap_15_a_late_arrival_goes_where_its_id_belongs() {
 }
 
 /// However many post at the same time, one reader's timeline is written once for all that are waiting.
+///
+/// Guard: `push` in `services/fan-out/src/worker.rs` writes when the batch is full, and not before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_23_a_timeline_that_many_write_to_at_once_is_written_once() {
     let world = World::of(Strategy::Push).await;

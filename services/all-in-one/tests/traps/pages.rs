@@ -5,6 +5,7 @@ use test_support::PageQuery;
 
 use crate::world::World;
 
+/// Guard: `Scan::cut` in `services/timeline-read/src/home.rs` goes on from where the scan has got to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_17_a_page_that_filters_empty_is_not_the_end() {
     let world = World::of(Strategy::Push).await;
@@ -25,6 +26,8 @@ async fn trap_17_a_page_that_filters_empty_is_not_the_end() {
 }
 
 /// A pulled author who posts rarely, and a pushed one who posts often, on either side of the stored timeline's mark.
+///
+/// Guard: `Sources::fetch` in `services/timeline-read/src/sources.rs` ends at the highest of the lower bounds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_18_a_page_of_several_sources_leaves_no_gap() {
     let world = World::with(crate::world::Options {
@@ -51,6 +54,7 @@ async fn trap_18_a_page_of_several_sources_leaves_no_gap() {
     }
 }
 
+/// Guard: `Scan::add_originals` in `services/timeline-read/src/home.rs`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_19_a_reply_is_not_seen_before_its_original() {
     let world = World::of(Strategy::Push).await;
@@ -69,6 +73,7 @@ async fn trap_19_a_reply_is_not_seen_before_its_original() {
     assert_eq!(world.home(&reader).await, [answer, question]);
 }
 
+/// Guard: `beside_stored` in `services/timeline-read/src/sources.rs` pulls the reader's own tweets, however they travel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_22_ones_own_tweet_is_in_ones_own_next_read() {
     for strategy in [Strategy::Pull, Strategy::Push, Strategy::Hybrid] {
