@@ -89,12 +89,11 @@ where
         let _log = runtime::init_logging(&settings.log).map_err(Failure::with(exit::USAGE))?;
         let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let threads = threads.map_err(Failure::with(exit::SOFTWARE))?;
-        let ended = match command {
-            Some(command) => threads.block_on(carry_out(settings, command)),
-            None => {
-                let _traces = Traces::start(program, &settings.otlp, &threads)?;
-                threads.block_on(serve(start(settings)))
-            }
+        let ended = if let Some(command) = command {
+            threads.block_on(carry_out(settings, command))
+        } else {
+            let _traces = Traces::start(program, &settings.otlp, &threads)?;
+            threads.block_on(serve(start(settings)))
         };
         // A read that hangs on a disk must not keep the process.
         threads.shutdown_timeout(LEFT_OVER_WORK);

@@ -24,7 +24,7 @@ impl<'a> Traces<'a> {
             sample_ratio: otlp.sample_ratio,
         });
         let _within = threads.enter();
-        let exporting = options.map(trace::start).transpose();
+        let exporting = options.as_ref().map(trace::start).transpose();
         Ok(Self {
             exporting: exporting.map_err(Failure::with(exit::SOFTWARE))?,
             threads,

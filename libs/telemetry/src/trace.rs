@@ -42,7 +42,7 @@ struct Tracing {
 }
 
 /// Sends traces from now on, for as long as the process lives. To be called once, within a Tokio runtime.
-pub fn start(options: TraceOptions) -> Result<Exporting, StartError> {
+pub fn start(options: &TraceOptions) -> Result<Exporting, StartError> {
     let sample_ratio = options.sample_ratio;
     let counters = Counters::default();
     let (tracer, exporting) = export::start(options, counters.clone())?;

@@ -38,8 +38,8 @@ async fn what_the_collector_does_not_take_is_dropped_and_counted() {
         endpoint: format!("{}/", collector.endpoint()),
         sample_ratio: 0.0,
     };
-    let exporting = trace::start(options.clone()).unwrap();
-    trace::start(options).expect_err("a process has one collector");
+    let exporting = trace::start(&options).unwrap();
+    trace::start(&options).expect_err("a process has one collector");
     let mut metrics = Metrics::default();
     trace::register(&mut metrics);
     let exported = || counter(&metrics, "rookery_spans_exported_total");

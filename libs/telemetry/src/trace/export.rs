@@ -144,9 +144,9 @@ impl Exporting {
     }
 }
 
-pub(super) fn start(options: TraceOptions, counters: Counters) -> Result<(SdkTracer, Exporting), StartError> {
-    let resource = resource(&options);
-    let mut exporter = exporter(&options)?;
+pub(super) fn start(options: &TraceOptions, counters: Counters) -> Result<(SdkTracer, Exporting), StartError> {
+    let resource = resource(options);
+    let mut exporter = exporter(options)?;
     exporter.set_resource(&resource);
     let (sender, spans) = mpsc::channel(QUEUE);
     let queue = Queue {

@@ -12,8 +12,8 @@ use crate::world::{CHUNK, CHUNKS, HUGE, SMALL, World, until};
 
 const POST: &str = "00f067aa0ba902b7";
 
-fn recorded(trace_id: &str) -> Option<TraceContext> {
-    Some(TraceContext(format!("00-{trace_id}-{POST}-01")))
+fn recorded(trace_id: &str) -> TraceContext {
+    TraceContext(format!("00-{trace_id}-{POST}-01"))
 }
 
 fn chunks(trace: &Trace) -> BTreeSet<i64> {
@@ -32,7 +32,7 @@ async fn events_and_chunks_go_on_in_their_traces() {
         endpoint: collector.endpoint().to_owned(),
         sample_ratio: 0.0,
     };
-    let exporting = trace::start(options).unwrap();
+    let exporting = trace::start(&options).unwrap();
     a_batch_is_linked_to_its_tweets(&collector).await;
     what_a_dead_process_leaves_goes_on_in_its_trace(&collector).await;
     exporting.flush(Duration::from_secs(30)).await;
@@ -43,7 +43,7 @@ async fn a_batch_is_linked_to_its_tweets(collector: &OtlpReceiver) {
     let traces = ["a1".repeat(16), "a2".repeat(16)];
     let mut tweets = Vec::new();
     for trace_id in &traces {
-        tweets.push(world.post_traced(SMALL, recorded(trace_id)).await);
+        tweets.push(world.post_traced(SMALL, Some(recorded(trace_id))).await);
     }
     let ignored = TraceContext(format!("00-{}-{POST}-00", "a3".repeat(16)));
     world.post_traced(SMALL, Some(ignored)).await;
@@ -90,7 +90,7 @@ async fn what_a_dead_process_leaves_goes_on_in_its_trace(collector: &OtlpReceive
     let world = World::new().await;
     let dead = world.process();
     let trace_id = "b1".repeat(16);
-    let huge = world.post_traced(HUGE, recorded(&trace_id)).await;
+    let huge = world.post_traced(HUGE, Some(recorded(&trace_id))).await;
     dead.gate.wait_for(dead.workers()).await;
     // With the event, its plan and some chunks in its hands. The store is not opened anew: nobody gets the event again.
     dead.kill().await;
