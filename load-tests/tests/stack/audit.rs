@@ -1,11 +1,16 @@
 //! Stored timelines of the production stores: audited by any replica, and computed anew by a command, while all serve.
 
+use std::future::ready;
+use std::ops::Range;
+use std::pin::pin;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
-use test_support::{Client, Request, System};
+use test_support::{Client, Plan, Request, System, generate, run};
 
 use crate::support::{Person, TestStack, follow, person, post};
 
@@ -32,11 +37,16 @@ fn keys(running: &TestStack, user: &Person) -> Vec<String> {
 }
 
 async fn audit(running: &TestStack) -> Value {
-    let replica = running.stack.part("timeline-read", 1);
+    audit_by(running, 1).await
+}
+
+/// What an audit of everybody answers.
+async fn audit_by(running: &TestStack, replica: u32) -> Value {
+    let replica = running.stack.part("timeline-read", replica);
     let request = Request::new(Method::POST, "/admin/audit").token(running.stack.operator().token.as_deref());
     let answer = replica
         .internal()
-        .send(request.body(json!({"users": 100})))
+        .send(request.body(json!({"users": 1_000})))
         .await
         .unwrap();
     answer.expect(200).unwrap().body
@@ -113,4 +123,52 @@ async fn a_spoilt_timeline_is_mended_by_an_audit_and_by_a_rebuild() {
     assert!(code == Some(0) && said.contains("nothing to compute anew"), "{said}");
     assert_eq!(rebuild(&running, &["--user", "nobody"]).0, Some(67));
     assert_eq!(rebuild(&running, &[]).0, Some(64));
+}
+
+/// Windows far smaller than a timeline, and thresholds that a few follows cross.
+const SETTINGS: [(&str, &str); 3] = [
+    ("ROOKERY__TIMELINE__WINDOW", "20"),
+    ("ROOKERY__TIMELINE__PULL_THRESHOLD", "3"),
+    ("ROOKERY__TIMELINE__PUSH_THRESHOLD", "2"),
+];
+
+const HISTORIES: Range<u64> = 5_000..5_024;
+const AT_A_TIME: usize = 6;
+
+const PLAN: Plan = Plan {
+    steps: 60,
+    seats: 5,
+    rules_change: true,
+    restarts: false,
+    holds: false,
+};
+
+/// Both replicas audit everybody, again and again, while histories run and cross the thresholds in both directions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audits_find_no_difference_on_the_stack() {
+    let Some(running) = TestStack::up(&["--strategy", "hybrid"], &SETTINGS).await else {
+        return;
+    };
+    let over = AtomicBool::new(false);
+    let histories = async {
+        let failures = stream::iter(HISTORIES)
+            .map(async |seed| run(&running.stack, &generate(seed, PLAN)).await.err())
+            .buffer_unordered(AT_A_TIME)
+            .filter_map(ready);
+        let failure = pin!(failures).next().await;
+        over.store(true, Ordering::Relaxed);
+        assert!(failure.is_none(), "{failure:?}\n{}", running.tell());
+    };
+    let auditing = async |replica: u32| {
+        let mut compared = 0;
+        while !over.load(Ordering::Relaxed) {
+            let found = audit_by(&running, replica).await;
+            let differences = json!([found["missing"], found["extra"], found["repaired"]]);
+            assert_eq!(differences, json!([0, 0, 0]), "{found} {}", running.tell());
+            compared += found["compared"].as_u64().unwrap();
+        }
+        compared
+    };
+    let ((), one, other) = tokio::join!(histories, auditing(0), auditing(1));
+    assert!(one > 0 && other > 0, "{one} and {other} timelines were compared");
 }

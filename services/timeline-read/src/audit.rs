@@ -36,7 +36,7 @@ use crate::settings::{AuditSettings, TimelineReadSettings};
 const LOOKS_AT_ONCE: usize = 8;
 
 /// How long a round may take that nobody waits for.
-const ROUND_WITHIN: Duration = Duration::from_secs(60);
+const ROUND_WITHIN: Duration = Duration::from_mins(1);
 
 /// Beyond what others may still believe, for a clock's tick.
 const AFTER_STALENESS: Duration = Duration::from_millis(10);

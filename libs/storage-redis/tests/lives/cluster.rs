@@ -1,13 +1,15 @@
 //! A cluster: nodes that die, and slots that move while timelines are used.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use model::UserId;
+use storage::{TimelineStore, WalkPlace};
 
 use crate::server::{Server, programs};
-use crate::world::World;
+use crate::world::{World, deadline};
 
 const USERS: u64 = 60;
 const NODES: u32 = 3;
@@ -98,6 +100,43 @@ async fn a_node_that_restarts_takes_only_its_own_timelines_with_it() {
         build_all(&world).await;
         assert_eq!(built(&world).await.len() as u64, USERS);
     }
+}
+
+/// On whichever node they are.
+#[tokio::test]
+async fn everybody_who_has_a_timeline_is_found() {
+    for program in programs() {
+        let nodes = cluster(&program).await;
+        let world = World::new(&url(&nodes[0])).await;
+        build_all(&world).await;
+        let everybody: BTreeSet<u64> = (1..=USERS).collect();
+        let timelines = &world.timelines;
+        let sampled = timelines.sample(1_000, deadline()).await.unwrap();
+        assert_eq!(numbers(&sampled), everybody);
+        assert_eq!(timelines.sample(7, deadline()).await.unwrap().len(), 7);
+        let (mut met, mut from, mut pages) = (BTreeSet::new(), WalkPlace::default(), 0);
+        loop {
+            let page = timelines.walk(from, 1, deadline()).await.unwrap();
+            met.extend(numbers(&page.users));
+            pages += 1;
+            let Some(next) = page.next else { break };
+            from = next;
+        }
+        assert_eq!(met, everybody);
+        assert!(pages >= NODES, "{pages} pages of so many nodes");
+        let elsewhere = WalkPlace {
+            part: from.part + (1 << 32),
+            ..from
+        };
+        assert!(
+            timelines.walk(elsewhere, 1, deadline()).await.is_err(),
+            "of another cluster"
+        );
+    }
+}
+
+fn numbers(users: &[UserId]) -> BTreeSet<u64> {
+    users.iter().map(|user| user.get()).collect()
 }
 
 /// While each key is moved, and after, whoever has a timeline has all of it.

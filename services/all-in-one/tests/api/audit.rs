@@ -16,7 +16,7 @@ const PEOPLE: usize = 12;
 /// How long it goes on.
 const LASTS: Duration = Duration::from_secs(8);
 
-fn anybody<'a>(people: &'a [Account]) -> &'a Account {
+fn anybody(people: &[Account]) -> &Account {
     &people[rand::rng().random_range(0..people.len())]
 }
 

@@ -118,6 +118,19 @@ async fn what_explains_itself(spoil: impl Spoil) {
     assert_eq!(audit(&world).await, found(0, 0), "an account that is gone");
 }
 
+/// What one look finds may be of the moment; what two find is mended.
+async fn what_only_one_look_finds(spoil: impl Spoil) {
+    let world = World::with_timeline(spoil.store()).await;
+    world.post(LEFT, 2).await;
+    world.edge(EdgeKind::Follow, READER, LEFT, false).await;
+    world.mislead(1);
+    assert_eq!(audit(&world).await, found(0, 0));
+    assert_eq!(world.stored(READER).await.0.len(), 2, "nothing was mended");
+    world.mislead(2);
+    assert_eq!(audit(&world).await, found(0, 2));
+    assert_eq!(world.stored(READER).await.0.len(), 0);
+}
+
 async fn a_rebuild(spoil: impl Spoil) {
     let world = World::with_timeline(spoil.store()).await;
     world.post(FRIEND, 5).await;
@@ -192,6 +205,7 @@ of_each_store! {
     a_mark_that_was_moved_down_is_found_and_mended: a_mark_that_is_too_low,
     a_mark_that_was_moved_up_is_found_and_mended: a_mark_that_is_too_high,
     what_explains_itself_is_no_difference: what_explains_itself,
+    what_only_one_look_finds_is_no_difference: what_only_one_look_finds,
     a_timeline_is_computed_anew_on_demand: a_rebuild,
     where_there_is_nothing_there_is_nothing_wrong: nothing,
 }

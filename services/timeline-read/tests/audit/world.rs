@@ -1,8 +1,10 @@
 //! Accounts, their follows and tweets, with everything that runs behind reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use fan_out::{FanOut, FanOutSettings};
 use follow_graph::{FollowGraphService, FollowGraphSettings};
 use http_kit::TokenIssuer;
@@ -12,7 +14,10 @@ use model::{
     TweetId, UserId, WorkerId,
 };
 use secrecy::ExposeSecret;
-use storage::{Built, Deadline, DeleteTweet, EdgeWrite, EventLog, GraphStore, NewTweet, TimelineStore, TweetStore};
+use storage::{
+    Built, Deadline, DeleteTweet, EdgeWrite, EventLog, FollowHistory, GraphStore, NewTweet, StoreError, TimelineStore,
+    TweetStore,
+};
 use storage_memory::MemoryTweets;
 use storage_sqlite::{DeliveryOptions, GraphOptions, SqliteDeliveries, SqliteGraph, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
@@ -37,6 +42,7 @@ pub(crate) struct World {
     tweets: Arc<SqliteTweets>,
     graph: Arc<SqliteGraph>,
     follow_graph: Arc<FollowGraphService>,
+    follows: Arc<Misled>,
     /// By number.
     users: Vec<UserId>,
     _running: DropGuard,
@@ -71,12 +77,16 @@ impl World {
             FanOutSettings::default(),
             clock.clone(),
         );
+        let follows = Arc::new(Misled {
+            graph: Arc::clone(&graph),
+            wrong: AtomicUsize::new(0),
+        });
         let ports = Ports {
             timelines: Arc::clone(&timelines),
             tweets: tweets.clone(),
             cache: MemoryTweets::new(1 << 20),
             graph: follow_graph.clone(),
-            follows: graph.clone(),
+            follows: follows.clone(),
             log: tweets.clone(),
             deliveries,
             edges: graph.clone(),
@@ -96,6 +106,7 @@ impl World {
             tweets,
             graph,
             follow_graph,
+            follows,
             users,
             _running: ending.drop_guard(),
             _data: data,
@@ -126,6 +137,11 @@ impl World {
         };
         assert!(self.timelines.install(ticket, nothing, deadline()).await.unwrap());
         self.service.rebuild(user, deadline()).await.unwrap();
+    }
+
+    /// The next looks, so many, are told that the reader has never followed anybody.
+    pub(crate) fn mislead(&self, looks: usize) {
+        self.follows.wrong.store(looks, Ordering::SeqCst);
     }
 
     pub(crate) async fn has_timeline(&self, number: u64) -> bool {
@@ -238,4 +254,30 @@ async fn follow_graph(graph: &Arc<SqliteGraph>, tweets: &Arc<SqliteTweets>) -> A
     };
     let issuer = TokenIssuer::new(generate_private_key().expose_secret(), clock.clone()).unwrap();
     FollowGraphService::new(ports, settings, issuer, clock).await.unwrap()
+}
+
+/// Whom readers ever followed; at times it says nobody, as if a look had been made at an earlier moment.
+struct Misled {
+    graph: Arc<SqliteGraph>,
+    wrong: AtomicUsize,
+}
+
+#[async_trait]
+impl FollowHistory for Misled {
+    async fn ever_followed(
+        &self,
+        reader: UserId,
+        authors: &[UserId],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, StoreError> {
+        let one_less = |wrong: usize| wrong.checked_sub(1);
+        if self
+            .wrong
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+            .is_ok()
+        {
+            return Ok(vec![false; authors.len()]);
+        }
+        self.graph.ever_followed(reader, authors, deadline).await
+    }
 }
