@@ -95,7 +95,7 @@ async fn trap_02_an_author_crosses_the_threshold_downwards() {
     assert_eq!(world.home(&reader).await, expected, "nor does a rebuild forget them");
 }
 
-/// Guard: `handle` in `services/fan-out/src/worker.rs` asks the books first, and leaves a tweet with an open plan to that
+/// Guard: `deliver` in `services/fan-out/src/worker.rs` asks the books first, and leaves a tweet with an open plan to that
 /// plan (`Some(_) => unfinished.push(…)`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_03_a_huge_author_loses_followers_in_the_middle_of_a_fan_out() {
