@@ -12,6 +12,7 @@
 //! Ports: [`storage::EventLog`], [`storage::FollowGraph`], [`storage::TimelineStore`], [`storage::DeliveryStore`],
 //! [`storage::TweetStore`] (to tell a tweet that is not delivered yet from none).
 
+mod backlog;
 mod batch;
 mod chunks;
 mod http;

@@ -1,14 +1,20 @@
 //! What is counted of deliveries.
 
+use std::sync::atomic::AtomicU64;
+
 use model::{DeliveryRecord, Mode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use telemetry::{COUNTS, DELIVERY_SECONDS, Histograms, Metrics};
 
 #[derive(Debug, Clone)]
 pub(crate) struct FanOutMetrics {
+    backlog: Gauge,
+    oldest: Gauge<f64, AtomicU64>,
+    aside: Gauge,
     received: Counter,
     tweets: Family<TweetLabels, Counter>,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -40,6 +46,9 @@ struct SizeLabels {
 impl Default for FanOutMetrics {
     fn default() -> Self {
         Self {
+            backlog: Gauge::default(),
+            oldest: Gauge::default(),
+            aside: Gauge::default(),
             received: Counter::default(),
             tweets: Family::default(),
             deliveries: Family::default(),
@@ -52,6 +61,22 @@ impl Default for FanOutMetrics {
 
 impl FanOutMetrics {
     pub(crate) fn register(&self, metrics: &mut Metrics) {
+        metrics.add(
+            "rookery_backlog_events",
+            "Events that are committed and not acknowledged, in the whole log, as each process saw it some seconds ago; \
+             beyond some thousands about so many",
+            &self.backlog,
+        );
+        metrics.add(
+            "rookery_backlog_oldest_seconds",
+            "How long the oldest of them has waited; 0 when there is none",
+            &self.oldest,
+        );
+        metrics.add(
+            "rookery_tweets_set_aside",
+            "Tweets that fan-out has set aside, at most 1,000: readers look them up until somebody replays them",
+            &self.aside,
+        );
         metrics.add(
             "rookery_events_received",
             "Events that were taken from the log, each time that they were",
@@ -84,6 +109,14 @@ impl FanOutMetrics {
              (`below 100`, `below 10k`, `below 1M`, `more`)",
             &self.duration,
         );
+    }
+
+    /// What lies before fan-out now.
+    pub(crate) fn backlog(&self, events: u64, oldest_ms: u64, aside: usize) {
+        self.backlog.set(i64::try_from(events).unwrap_or(i64::MAX));
+        #[expect(clippy::cast_precision_loss, reason = "a backlog is younger than a million years")]
+        self.oldest.set(oldest_ms as f64 / 1_000.0);
+        self.aside.set(i64::try_from(aside).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn received(&self, events: usize) {

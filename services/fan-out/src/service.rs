@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::FanOutSettings;
+use crate::backlog;
 use crate::chunks::{self, Chunks};
 use crate::metrics::FanOutMetrics;
 use crate::spans::ChunkTraces;
@@ -85,7 +86,8 @@ impl FanOut {
                 worker::run(&self, &shutdown),
                 chunk_workers.join_all(),
                 chunks::acknowledge(&self, &shutdown),
-                worker::prune(&self, &shutdown)
+                worker::prune(&self, &shutdown),
+                backlog::watch(&self, &shutdown)
             );
         };
         let overdue = async {
