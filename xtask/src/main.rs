@@ -4,6 +4,8 @@
 //! the same thing.
 
 mod account;
+#[cfg(test)]
+mod alerts;
 mod bench;
 mod cargo;
 mod chart;

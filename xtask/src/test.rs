@@ -27,13 +27,14 @@ pub(crate) struct TestArguments {
 }
 
 /// What tests run, beside servers.
-const TOOLS: [&dyn Tool; 6] = [
+const TOOLS: [&dyn Tool; 7] = [
     &tools::Curl,
     &tools::Helm,
     &tools::KUBERNETES_VALIDATE,
     &tools::CHECKOV,
     &tools::ShellCheck,
     &tools::HADOLINT,
+    &tools::Promtool,
 ];
 
 /// Runs them all, even after a failure.

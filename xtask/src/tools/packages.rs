@@ -1,8 +1,8 @@
 //! The system's package manager.
 
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 
@@ -82,6 +82,21 @@ pub(super) fn install(package: &Package) -> Result<()> {
         as_root(program)?
     };
     run(command.args(manager.arguments).arg(name))
+}
+
+/// Unpacks an apt package into a folder, where nothing of it is started.
+pub(super) fn unpack(folder: &Path, package: &str) -> Result<()> {
+    if let Err(error) = as_root("apt-get").and_then(|mut apt| run(apt.arg("update"))) {
+        eprintln!("xtask: {error:#}: going on with the lists that are there");
+    }
+    fs::create_dir_all(folder)?;
+    run(Command::new("apt-get").current_dir(folder).args(["download", package]))?;
+    let archives = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let archives = archives.collect::<Result<Vec<_>>>()?;
+    let is_archive = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "deb");
+    let archive = archives.iter().find(is_archive).context("apt-get downloaded nothing")?;
+    run(Command::new("dpkg").arg("--extract").arg(archive).arg(folder))?;
+    Ok(fs::remove_file(archive)?)
 }
 
 /// Installs a Python package into a folder of its own below `target`, and nowhere else.
