@@ -20,6 +20,7 @@ mod interrupts;
 mod linters;
 mod model;
 mod mutants;
+mod oracle;
 mod ports;
 mod postgres;
 mod redis;
@@ -61,6 +62,8 @@ enum Command {
     ComposeConfig,
     /// Install the chart on the cluster that KUBECONFIG names, and see that it loses no tweet whatever is done to it.
     E2eK8s(e2e_k8s::E2eArguments),
+    /// Run random histories against the system, for many steps, each answer compared with the oracle's.
+    Oracle(oracle::OracleArguments),
     /// Plant known faults, one at a time, and see whether the comparison with the oracle, or the tests of a trap, find each.
     Mutants(mutants::MutantsArguments),
     /// Enumerate every interleaving of the crossing within bounds, in a model that steps by the system's own rules.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::ChartDocs => chart::docs::run(),
         Command::ComposeConfig => compose::run(),
         Command::E2eK8s(arguments) => e2e_k8s::run(&arguments),
+        Command::Oracle(arguments) => oracle::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Model(arguments) => model::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

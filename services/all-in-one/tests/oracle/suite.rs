@@ -154,6 +154,8 @@ impl Suite {
             self.report(history, violation, &log).await;
             return None;
         }
+        let steps: usize = self.histories.iter().map(|history| history.steps.len()).sum();
+        println!("{}: {} histories, {steps} steps", self.setup.name, self.histories.len());
         let stored = match &running.system {
             Located::Inside(system) => Some(system.stored_entries().await),
             Located::Outside(_) => None,
