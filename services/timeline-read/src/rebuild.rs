@@ -75,8 +75,11 @@ impl TimelineRead {
     /// Computes a user's stored timeline anew. [`TimelineRead::run`] must be running.
     pub async fn rebuild(&self, user: UserId, deadline: Deadline) -> Result<Rebuilt, StoreError> {
         for _ in 0..ATTEMPTS {
-            if self.ports.timelines.inspect(user, deadline).await?.is_none() {
-                return Ok(Rebuilt::Gone);
+            match self.ports.timelines.inspect(user, deadline).await {
+                Ok(None) => return Ok(Rebuilt::Gone),
+                // What lies there is no timeline: one takes its place.
+                Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
             }
             match self.builder.rebuild(user, deadline).await? {
                 Outcome::InOrder => return Ok(Rebuilt::Anew),

@@ -61,7 +61,11 @@ pub(crate) async fn look_up(
             tracing::debug!(%reader, %error, "a stored timeline cannot be reached");
             Ok((None, Lookup::Unreachable))
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            // It is a cache: what cannot be read is not there, and the build that is asked for takes its place.
+            tracing::error!(%reader, %error, "a stored timeline is none");
+            Ok((None, Lookup::Absent))
+        }
     }
 }
 
@@ -194,7 +198,8 @@ pub fn beside_stored(view: &ReaderView, rules: &DeliveryRules, coverage: Coverag
 /// Two descending lists as one, without repeats and without what lies below `low`.
 fn merge(stored: Vec<TweetId>, pulled: Vec<TweetId>, low: TweetId) -> Vec<TweetId> {
     let mut merged = stored;
-    if !pulled.is_empty() {
+    let in_order = merged.is_sorted_by(|a, b| a > b);
+    if !pulled.is_empty() || !in_order {
         merged.extend(pulled);
         merged.sort_unstable_by(|a, b| b.cmp(a));
         merged.dedup();

@@ -130,9 +130,16 @@ local function parse(key, text)
     }
 end
 
+-- What lies there and was never a timeline, somebody else has put there: it goes, and the timeline counts as lost.
 function timeline.load(key)
-    local text = call('GET', key)
-    return text and parse(key, text)
+    local text = redis.pcall('GET', key)
+    if type(text) == 'string' and #text >= HEADER and text:byte() >= FORMAT and text:byte() < FORMAT + 16 then
+        return parse(key, text)
+    end
+    if text then
+        call('DEL', key)
+    end
+    return nil
 end
 
 function timeline.new(key, kept_ms)
@@ -264,6 +271,9 @@ end
 -- Pushes that are no mere appending; answers whether there is a timeline.
 function timeline.push(key, ids, in_shape)
     local of = timeline.load(key)
+    if not of then
+        return false
+    end
     if has(of.flags, BUILDING) then
         local build = collected(of)
         if build then
@@ -310,11 +320,12 @@ function timeline.backfill(key, ids, gathered_for, holds, in_shape)
     if not of or not has(of.flags, BUILT) or of.holds ~= gathered_for.holds then
         return false
     end
+    -- First, since it may find that blocks are lost, as whoever gathered has.
+    local known = all_ids(of)
     if less(of.floor, gathered_for.floor) then
         return false
     end
     of.holds = holds
-    local known = all_ids(of)
     local merged, is_more = merge(known, above(ids, of.floor))
     if is_more then
         lay_out(of, merged, in_shape)

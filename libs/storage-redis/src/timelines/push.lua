@@ -11,7 +11,7 @@ for at = 1, #KEYS do
     local key, ids = KEYS[at], ARGV[at]
     local answer = '1'
     local last = call('GETRANGE', key, -8, -1)
-    if last == '' then
+    if #last < 8 then
         answer = '0'
     else
         local last_high, last_low = unpack('>I4I4', last)

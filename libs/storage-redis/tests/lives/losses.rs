@@ -33,8 +33,9 @@ async fn without_the_blocks_the_newest_part_is_complete_from_its_first_id() {
         assert_eq!(ids, (complete_from..=1_000).collect::<Vec<_>>());
         lose(&server, "u").await;
         let more = [TweetId::new(2), TweetId::new(2_000)];
+        // Whoever gathers has seen that the blocks are lost.
         let gathered_for = model::Coverage {
-            complete_from: TweetId::MIN,
+            complete_from: TweetId::new(world.all(READER).await.1),
             holds: model::ActorVersion(1),
         };
         assert!(
@@ -83,6 +84,25 @@ async fn without_its_newest_part_there_is_no_timeline() {
     }
 }
 
+/// Somebody else's tool has written over it.
+#[tokio::test]
+async fn what_is_no_timeline_gives_way_to_one() {
+    for program in programs() {
+        let server = Server::start(&program, &[]).await;
+        let world = World::new(&server.url()).await;
+        for spoilt in ["x".to_owned(), "x".repeat(100)] {
+            world.build(READER, [1, 2]).await;
+            for key in server.keys("t").await {
+                let _: String = server.ask("SET", &[&key, &spoilt]).await;
+            }
+            world.read(READER).await.expect_err("it is none");
+            assert!(!world.push(READER, &[3]).await.unwrap(), "there is no timeline");
+            world.build(READER, [1, 2, 3]).await;
+            assert_eq!(world.all(READER).await.0, [1, 2, 3]);
+        }
+    }
+}
+
 /// A reader that was stopped between the store and the cache, while the server lost everything.
 #[tokio::test]
 async fn a_removal_that_was_lost_still_wins() {
@@ -107,7 +127,7 @@ async fn what_a_later_version_wrote_is_not_guessed_at() {
         let world = World::new(&server.url()).await;
         world.build(READER, 1..=100).await;
         let key = server.keys("t").await.remove(0);
-        let _: u64 = server.ask("SETRANGE", &[&key, "0", "9"]).await;
+        let _: u64 = server.ask("SETRANGE", &[&key, "0", "\u{2}"]).await;
         for answer in [
             world.read(READER).await.map(|_| ()),
             world.push(READER, &[50]).await.map(|_| ()),
