@@ -12,6 +12,9 @@ use crate::request_metrics::{MatchedRoute, known};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BeginsTraces(pub(crate) bool);
 
+/// Ended spans wait in memory for their collector: what clients choose must not make them large.
+const LONGEST_PATH: usize = 256;
+
 /// A request, if its trace is recorded.
 pub(crate) struct ServerSpan {
     span: Span,
@@ -24,7 +27,7 @@ impl ServerSpan {
         let span = if is_on() { begin(request, method) } else { Span::none() };
         if span.is_recorded() {
             span.set(names::HTTP_REQUEST_METHOD, method);
-            span.set(names::URL_PATH, request.path().to_owned());
+            span.set(names::URL_PATH, bounded(request.path()));
             span.set(names::URL_SCHEME, "http");
         }
         Self { span, method }
@@ -49,6 +52,10 @@ impl ServerSpan {
             span.fail(status.as_u16().to_string());
         }
     }
+}
+
+fn bounded(path: &str) -> String {
+    path[..path.floor_char_boundary(LONGEST_PATH)].to_owned()
 }
 
 fn begin(request: &ServiceRequest, method: &'static str) -> Span {

@@ -6,6 +6,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 
 /// The version that we write; of later ones we read as much as we know.
+const LONGEST_STATE: usize = 512;
 const VERSION: &str = "00";
 
 /// A span that others go on from. Written as the header `traceparent`, which also travels in events.
@@ -27,7 +28,9 @@ impl Parent {
             return None;
         }
         let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?) & TraceFlags::SAMPLED;
-        let state = tracestate.and_then(|state| state.parse::<TraceState>().ok());
+        // W3C asks for 512 characters to be handed on; more would lie in memory with each span.
+        let state = tracestate.filter(|state| state.len() <= LONGEST_STATE);
+        let state = state.and_then(|state| state.parse::<TraceState>().ok());
         let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
         let context = SpanContext::new(trace, span, flags, true, state.unwrap_or_default());
         context.is_valid().then_some(Self(context))
