@@ -10,11 +10,12 @@ use crate::service::FanOut;
 /// What is looked at here may be this old.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
-/// Looks until `shutdown`. While the log is away, what was seen last stays.
+/// Looks until `shutdown`. While the log is away nothing is delivered: what is known to wait grows older.
 pub(crate) async fn watch(fan_out: &FanOut, shutdown: &CancellationToken) {
     loop {
         if let Err(error) = look(fan_out).await {
             tracing::debug!(%error, "the backlog is not known");
+            fan_out.metrics.backlog_waits(BETWEEN_LOOKS);
         }
         let pause = tokio::time::sleep(BETWEEN_LOOKS);
         if shutdown.run_until_cancelled(pause).await.is_none() {

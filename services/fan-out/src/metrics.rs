@@ -1,6 +1,7 @@
 //! What is counted of deliveries.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use model::{DeliveryRecord, Mode};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -117,6 +118,11 @@ impl FanOutMetrics {
         #[expect(clippy::cast_precision_loss, reason = "a backlog is younger than a million years")]
         self.oldest.set(oldest_ms as f64 / 1_000.0);
         self.aside.set(i64::try_from(aside).unwrap_or(i64::MAX));
+    }
+
+    /// Nothing is known of the backlog for so long.
+    pub(crate) fn backlog_waits(&self, time: Duration) {
+        self.oldest.inc_by(time.as_secs_f64());
     }
 
     pub(crate) fn received(&self, events: usize) {

@@ -182,18 +182,24 @@ impl TimelineRead {
     async fn repair(&self, user: UserId, differences: &[Difference], deadline: Deadline) -> bool {
         let seen = async {
             let outcome = self.builder.rebuild(user, deadline).await?;
-            let left = match look(self, user, deadline).await? {
-                Some(third) => third.in_both(differences).len(),
-                None => 0,
-            };
+            let third = look(self, user, deadline).await?;
+            let left = third.map(|third| third.in_both(differences).len());
             Ok::<_, StoreError>((outcome, left))
         };
         match seen.await {
-            Ok((Outcome::InOrder | Outcome::NoAccount | Outcome::Superseded, 0)) => {
+            Ok((_, Some(0))) => {
                 tracing::info!(%user, "a stored timeline was built anew, and is in order");
                 true
             }
-            Ok((outcome, left)) => {
+            Ok((_, None)) => {
+                tracing::info!(%user, "a stored timeline that differed is gone");
+                false
+            }
+            Ok((Outcome::Superseded, Some(left))) => {
+                tracing::info!(%user, left, "a stored timeline that differs is being built anew by somebody else");
+                false
+            }
+            Ok((outcome, Some(left))) => {
                 tracing::error!(%user, ?outcome, left, "a stored timeline still differs after it was built anew");
                 false
             }

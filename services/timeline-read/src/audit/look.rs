@@ -123,7 +123,14 @@ impl LookBasis<'_> {
             });
         let mut differences: Vec<Difference> = missing.collect();
         differences.extend(misplaced(&self.stored));
-        differences.extend(self.unexplained(&expected).await?);
+        // An entry is told once, whatever else is wrong with it.
+        let told: AHashSet<TweetId> = differences.iter().map(|difference| difference.tweet).collect();
+        let unexplained = self.unexplained(&expected).await?;
+        differences.extend(
+            unexplained
+                .into_iter()
+                .filter(|difference| !told.contains(&difference.tweet)),
+        );
         Ok(Look {
             user: self.view.reader,
             differences,

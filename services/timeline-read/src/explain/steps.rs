@@ -87,8 +87,10 @@ fn author_step(facts: &Facts, author: AuthorFacts) -> Step {
 fn delivery(facts: &Facts, author: AuthorFacts) -> Vec<Step> {
     let mut steps = Vec::new();
     let Some(record) = &facts.record else {
-        let settled = facts.read.as_ref().map(|read| read.basis.settled);
-        let detail = if settled.is_some_and(|settled| facts.tweet < settled) {
+        let basis = facts.read.as_ref().map(|read| &read.basis);
+        let detail = if basis.is_some_and(|basis| basis.is_set_aside(facts.tweet)) {
+            "there is no record: it was set aside"
+        } else if basis.is_some_and(|basis| facts.tweet < basis.settled) {
             "there is no record: it was delivered longer ago than records are kept"
         } else {
             "there is no record yet: fan-out has not got to it"
