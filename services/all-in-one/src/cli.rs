@@ -89,9 +89,9 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Rebuild {
-    /// That of the account with this handle.
-    #[arg(long, value_name = "HANDLE")]
-    pub user: Option<String>,
+    /// That of this account: a handle or an id. Digits are an id, unless @ stands before them.
+    #[arg(long)]
+    pub user: Option<AccountName>,
     /// All that are stored.
     #[arg(long)]
     pub all: bool,

@@ -71,6 +71,14 @@ pub(crate) enum Accounts {
 }
 
 impl Accounts {
+    /// The account that an operator names. Whether one has an id is for whoever looks to find out.
+    async fn named(&self, user: AccountName, deadline: Deadline) -> Result<UserId, OperationError> {
+        match user {
+            AccountName::Id(id) => Ok(id),
+            AccountName::Handle(handle) => self.user_by_handle(handle, deadline).await,
+        }
+    }
+
     async fn user_by_handle(&self, handle: Handle, deadline: Deadline) -> Result<UserId, OperationError> {
         let found = match self {
             Self::Running(service) => service.user_by_handle(&handle, deadline).await?,
@@ -90,10 +98,7 @@ pub(crate) async fn explain(
     tweet: TweetId,
 ) -> Result<Explanation, OperationError> {
     let deadline = Deadline::after(LOOK_UP_WITHIN);
-    let user = match user {
-        AccountName::Id(id) => id,
-        AccountName::Handle(handle) => accounts.user_by_handle(handle, deadline).await?,
-    };
+    let user = accounts.named(user, deadline).await?;
     Ok(timelines.explain(user, tweet, deadline).await?)
 }
 
@@ -168,19 +173,20 @@ impl Import {
 
 /// Stored home timelines, which only a running system has.
 pub(crate) struct Timelines {
-    accounts: Arc<FollowGraphService>,
+    accounts: Accounts,
     timelines: Arc<TimelineRead>,
 }
 
 impl Timelines {
     /// Those of these services.
     pub(crate) const fn new(accounts: Arc<FollowGraphService>, timelines: Arc<TimelineRead>) -> Self {
+        let accounts = Accounts::Running(accounts);
         Self { accounts, timelines }
     }
 
-    /// How many a rebuild is about: of the account with this handle, or of all.
-    pub(crate) async fn stored(&self, handle: Option<&str>) -> Result<u64, OperationError> {
-        match handle {
+    /// How many a rebuild is about: of one account, or of all.
+    pub(crate) async fn stored(&self, user: Option<&str>) -> Result<u64, OperationError> {
+        match user {
             Some(_) => Ok(1),
             None => Ok(self.timelines.stored_timelines().await?),
         }
@@ -189,18 +195,16 @@ impl Timelines {
     /// Computes them anew.
     pub(crate) async fn rebuild(
         &self,
-        handle: Option<&str>,
+        user: Option<&str>,
         progress: impl FnMut(RebuildCounts),
     ) -> Result<RebuildCounts, OperationError> {
-        let Some(handle) = handle else {
+        let Some(user) = user else {
             return Ok(self.timelines.rebuild_all(progress).await?);
         };
-        let handle: Handle = handle.parse()?;
-        let found = self
+        let user = self
             .accounts
-            .user_by_handle(&handle, Deadline::after(LOOK_UP_WITHIN))
+            .named(user.parse()?, Deadline::after(LOOK_UP_WITHIN))
             .await?;
-        let user = found.ok_or(OperationError::NoSuchAccount { handle })?.id;
         let mut counts = RebuildCounts::default();
         match self.timelines.rebuild(user, Deadline::after(REBUILD_WITHIN)).await? {
             Rebuilt::Anew => counts.rebuilt = 1,

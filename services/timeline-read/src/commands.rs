@@ -3,9 +3,12 @@
 mod explain;
 mod rebuild;
 
+use backends::BackendError;
 use bootstrap::Failure;
 use clap::Subcommand;
-use runtime::Settings;
+use model::{AccountName, UserId};
+use runtime::{Settings, exit};
+use storage::{Deadline, GraphStore};
 
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
@@ -27,4 +30,20 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Fail
         Command::Rebuild(which) => rebuild::run(&settings, which).await,
         Command::Explain(asked) => explain::run(&settings, asked).await,
     }
+}
+
+/// The account that an operator names.
+async fn account(graph: &dyn GraphStore, user: AccountName, deadline: Deadline) -> Result<UserId, Failure> {
+    let handle = match user {
+        AccountName::Id(id) => return Ok(id),
+        AccountName::Handle(handle) => handle,
+    };
+    let found = graph
+        .user_by_handle(&handle, deadline)
+        .await
+        .map_err(BackendError::from)?;
+    let sentence = format!("there is no account with the handle {handle}");
+    found
+        .map(|user| user.id)
+        .ok_or_else(|| Failure::new(sentence, exit::NO_USER))
 }

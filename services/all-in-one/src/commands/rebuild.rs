@@ -1,13 +1,14 @@
 //! `rookery rebuild`.
 
+use model::AccountName;
 use runtime::{Progress, Settings};
 
 use super::CommandError;
 use super::system::System;
 use crate::data_dir::DataDir;
 
-/// Whose timelines: of the account with this handle, or everybody's.
-pub(super) async fn run(settings: &Settings, handle: Option<String>) -> Result<(), CommandError> {
+/// Whose timelines: of this account, or everybody's.
+pub(super) async fn run(settings: &Settings, user: Option<AccountName>) -> Result<(), CommandError> {
     if !DataDir::exists(&settings.data_dir) {
         return Err(CommandError::NoData(settings.data_dir.clone()));
     }
@@ -19,7 +20,7 @@ pub(super) async fn run(settings: &Settings, handle: Option<String>) -> Result<(
         return Ok(());
     };
     let mut progress = None;
-    let counts = client.rebuild(handle, |done, total| {
+    let counts = client.rebuild(user, |done, total| {
         let progress = progress.get_or_insert_with(|| Progress::things("computing timelines anew", total));
         progress.set(done);
     });

@@ -81,9 +81,10 @@ impl Client {
     /// Computes stored timelines anew; tells `progress` how many are done, and of how many.
     pub(crate) async fn rebuild(
         mut self,
-        user: Option<String>,
+        user: Option<AccountName>,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<RebuildCounts, ClientError> {
+        let user = user.map(|user| user.to_string());
         self.wire.send(&Request::Rebuild { user }).await?;
         loop {
             match self.answer().await? {

@@ -33,7 +33,7 @@ pub(super) enum Request {
     },
     /// Computes stored home timelines anew; answered by [`Answer::Rebuilding`] again and again, and [`Answer::Rebuilt`].
     Rebuild {
-        /// The handle of whose it is; everybody's when absent.
+        /// Whose it is, a handle or an id; everybody's when absent.
         user: Option<String>,
     },
 }

@@ -36,7 +36,7 @@ fn timelines_are_computed_anew_while_the_system_runs() {
     let said = place.run(&["rebuild", "--user", "nobody"]).failed_with(67);
     assert!(said.contains("no account with the handle nobody"), "{said}");
     let said = place.run(&["rebuild", "--user", "a b"]).failed_with(64);
-    assert!(said.contains("a handle is"), "{said}");
+    assert!(said.contains("an account is named by"), "{said}");
 }
 
 #[test]

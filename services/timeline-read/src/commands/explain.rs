@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account;
 use backends::{BackendError, Backends, delivery_rules, require};
 use bootstrap::Failure;
 use clap::Args;
 use graph_replica::StoreGraph;
-use model::{AccountName, TweetId, UserId};
+use model::{AccountName, TweetId};
 use runtime::{Settings, exit};
-use storage::{Deadline, GraphStore};
+use storage::Deadline;
 use timeline_read::{Ports, ReadError, TimelineRead, TimelineReadSettings};
 
 /// How long it may take to look everything up.
@@ -35,7 +36,7 @@ pub(super) async fn run(settings: &Settings, asked: Explain) -> Result<(), Failu
     let backends = Backends::connect(settings, "timeline-read").await?;
     let deadline = Deadline::after(WITHIN);
     let graph = backends.graph();
-    let user = named(&*graph, asked.user, deadline).await?;
+    let user = account(&*graph, asked.user, deadline).await?;
     let tweets = backends.tweets();
     let rules = delivery_rules(settings).map_err(BackendError::from)?;
     let ports = Ports {
@@ -58,21 +59,6 @@ pub(super) async fn run(settings: &Settings, asked: Explain) -> Result<(), Failu
         print!("{}", explanation.for_people());
     }
     Ok(())
-}
-
-async fn named(graph: &dyn GraphStore, user: AccountName, deadline: Deadline) -> Result<UserId, Failure> {
-    let handle = match user {
-        AccountName::Id(id) => return Ok(id),
-        AccountName::Handle(handle) => handle,
-    };
-    let found = graph
-        .user_by_handle(&handle, deadline)
-        .await
-        .map_err(BackendError::from)?;
-    let sentence = format!("there is no account with the handle {handle}");
-    found
-        .map(|user| user.id)
-        .ok_or_else(|| Failure::new(sentence, exit::NO_USER))
 }
 
 fn failure(error: ReadError) -> Failure {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::{BackendError, Backends, require};
+use backends::{Backends, require};
 use bootstrap::Failure;
 use clap::Args;
-use model::{Handle, UserId};
+use model::AccountName;
 use runtime::{Progress, Settings, exit};
-use storage::{Deadline, GraphStore, StoreError};
+use storage::{Deadline, StoreError};
 use timeline_read::{AuditSettings, RebuildCounts, Rebuilt, TimelineRead, TimelineReadSettings};
 use tokio_util::sync::CancellationToken;
 
+use super::account;
 use crate::{ports, service_settings};
 
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(10);
@@ -26,9 +27,9 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Which {
-    /// The account with this handle.
-    #[arg(long, value_name = "HANDLE")]
-    user: Option<String>,
+    /// That of this account: a handle or an id. Digits are an id, unless @ stands before them.
+    #[arg(long)]
+    user: Option<AccountName>,
     /// Everybody who has one.
     #[arg(long)]
     all: bool,
@@ -38,10 +39,6 @@ pub(crate) struct Which {
 pub(crate) async fn run(settings: &Settings, which: Which) -> Result<(), Failure> {
     require(settings, &["postgres.url", "redis.url", "follow_graph.url"])?;
     let whose = if which.all { None } else { which.user };
-    let handle: Option<Handle> = whose
-        .map(|user| user.parse())
-        .transpose()
-        .map_err(Failure::with(exit::USAGE))?;
     let backends = Backends::connect(settings, "timeline-read").await?;
     let (ports, _, replica) = ports(&backends).await?;
     let service_settings = TimelineReadSettings {
@@ -60,8 +57,8 @@ pub(crate) async fn run(settings: &Settings, which: Which) -> Result<(), Failure
             );
         }
     });
-    let done = match handle {
-        Some(handle) => one(&backends, &service, &handle).await,
+    let done = match whose {
+        Some(user) => one(&backends, &service, user).await,
         None => all(&service).await,
     };
     ending.cancel();
@@ -69,26 +66,14 @@ pub(crate) async fn run(settings: &Settings, which: Which) -> Result<(), Failure
     done
 }
 
-async fn one(backends: &Backends, service: &TimelineRead, handle: &Handle) -> Result<(), Failure> {
-    let user = account(backends, handle).await?;
+async fn one(backends: &Backends, service: &TimelineRead, name: AccountName) -> Result<(), Failure> {
+    let user = account(&*backends.graph(), name.clone(), Deadline::after(LOOK_UP_WITHIN)).await?;
     let rebuilt = service.rebuild(user, Deadline::after(REBUILD_WITHIN)).await;
     match rebuilt.map_err(unavailable)? {
-        Rebuilt::Anew => println!("the home timeline of {handle} was computed anew"),
-        Rebuilt::Gone => println!("{handle} has no stored home timeline: there is nothing to compute anew"),
+        Rebuilt::Anew => println!("the home timeline of {name} was computed anew"),
+        Rebuilt::Gone => println!("{name} has no stored home timeline: there is nothing to compute anew"),
     }
     Ok(())
-}
-
-async fn account(backends: &Backends, handle: &Handle) -> Result<UserId, Failure> {
-    let found = backends
-        .graph()
-        .user_by_handle(handle, Deadline::after(LOOK_UP_WITHIN))
-        .await;
-    let user = found.map_err(BackendError::from)?;
-    user.map(|user| user.id).ok_or_else(|| {
-        let sentence = format!("there is no account with the handle {handle}");
-        Failure::new(sentence, exit::NO_USER)
-    })
 }
 
 async fn all(service: &TimelineRead) -> Result<(), Failure> {
