@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::Listeners;
 use crate::listeners::Bound;
 
-// How long the parts of an end may take, one after the other. Together 27 s with [`FLUSH_TRACES`], and `http.drain_delay_ms` before them: platforms
-// kill after 30 s, unless they are told otherwise. A request takes no longer than `http.request_timeout_ms`; what work takes to
-// end is up to the service.
+// How long the parts of an end may take, one after the other. Together 27 s with [`FLUSH_TRACES`], and
+// `http.drain_delay_ms` before them: platforms kill after 30 s, unless they are told otherwise. A request takes no longer
+// than `http.request_timeout_ms`; what work takes to end is up to the service.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(5);
 const END_SERVERS: Duration = Duration::from_secs(6);
 const END_WORK: Duration = Duration::from_secs(9);

@@ -25,8 +25,8 @@ use model::{
 };
 use storage::{
     AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeRecord,
-    EdgeRecords, EdgeWrite, EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore,
-    IdempotencyConflict, IdempotencyKey, ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
+    EdgeRecords, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest, GraphFeed, GraphStore, IdempotencyConflict,
+    IdempotencyKey, ImportCounts, NewUser, Pulse, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::ask;
@@ -55,6 +55,19 @@ impl EdgeRecords for PostgresGraph {
     ) -> Result<Vec<EdgeRecord>, StoreError> {
         let client = self.pool.client(deadline).await?;
         views::between(&client, one, other, deadline).await
+    }
+
+    async fn ever_followed(
+        &self,
+        reader: UserId,
+        authors: &[UserId],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, StoreError> {
+        if authors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.pool.client(deadline).await?;
+        views::ever_followed(&client, reader, authors, deadline).await
     }
 }
 
@@ -266,21 +279,5 @@ impl GraphFeed for PostgresGraph {
     async fn revocations_of(&self, users: &[UserId], deadline: Deadline) -> Result<RevocationState, StoreError> {
         let client = self.pool.client(deadline).await?;
         sessions::revocations_of(&client, users, self.clock.unix_ms() / 1_000, deadline).await
-    }
-}
-
-#[async_trait]
-impl FollowHistory for PostgresGraph {
-    async fn ever_followed(
-        &self,
-        reader: UserId,
-        authors: &[UserId],
-        deadline: Deadline,
-    ) -> Result<Vec<bool>, StoreError> {
-        if authors.is_empty() {
-            return Ok(Vec::new());
-        }
-        let client = self.pool.client(deadline).await?;
-        views::ever_followed(&client, reader, authors, deadline).await
     }
 }

@@ -21,8 +21,8 @@ use model::{
 use rusqlite::Connection;
 use storage::{
     AccountError, ChunksRequest, CreateUserError, Credentials, Deadline, EdgeDirection, EdgeError, EdgeRecord,
-    EdgeRecords, EdgeWrite, EdgeWritten, FollowHistory, FollowerPage, FollowerPageRequest, GraphStore,
-    IdempotencyConflict, IdempotencyKey, ImportCounts, NewUser, RevocationState, SignUpKey, StoreError,
+    EdgeRecords, EdgeWrite, EdgeWritten, FollowerPage, FollowerPageRequest, GraphStore, IdempotencyConflict,
+    IdempotencyKey, ImportCounts, NewUser, RevocationState, SignUpKey, StoreError,
 };
 
 use crate::OpenError;
@@ -120,6 +120,20 @@ impl EdgeRecords for SqliteGraph {
     ) -> Result<Vec<EdgeRecord>, StoreError> {
         self.read(deadline, move |connection| edges::between(connection, one, other))
             .await
+    }
+
+    async fn ever_followed(
+        &self,
+        reader: UserId,
+        authors: &[UserId],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, StoreError> {
+        let authors = authors.to_vec();
+        let ever = move |connection: &Connection| {
+            let followed = |author| edges::ever_followed(connection, reader, author);
+            authors.into_iter().map(followed).collect()
+        };
+        self.read(deadline, ever).await
     }
 }
 
@@ -391,21 +405,4 @@ impl GraphStore for SqliteGraph {
 /// A number that a caller named, as a column: nothing is stored beyond the largest one.
 fn bound(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-#[async_trait]
-impl FollowHistory for SqliteGraph {
-    async fn ever_followed(
-        &self,
-        reader: UserId,
-        authors: &[UserId],
-        deadline: Deadline,
-    ) -> Result<Vec<bool>, StoreError> {
-        let authors = authors.to_vec();
-        let ever = move |connection: &Connection| {
-            let followed = |author| edges::ever_followed(connection, reader, author);
-            authors.into_iter().map(followed).collect()
-        };
-        self.read(deadline, ever).await
-    }
 }

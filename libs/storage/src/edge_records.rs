@@ -20,7 +20,7 @@ pub struct EdgeRecord {
     pub present: bool,
 }
 
-/// What stands, and once stood, between two accounts: for whoever has to explain, not for reads, which go by
+/// What stands, and once stood, between two accounts: for whoever has to explain or to audit, not for reads, which go by
 /// [`model::ReaderView`].
 #[async_trait]
 pub trait EdgeRecords: Send + Sync {
@@ -32,4 +32,14 @@ pub trait EdgeRecords: Send + Sync {
         other: UserId,
         deadline: Deadline,
     ) -> Result<Vec<EdgeRecord>, StoreError>;
+
+    /// For each of these authors, in the order asked for, whether the reader follows it, or has at some time within
+    /// [`TOMBSTONES_KEPT`](crate::TOMBSTONES_KEPT): entries of authors who are not followed any more stay behind in stored
+    /// timelines. Sees every follow committed before the call.
+    async fn ever_followed(
+        &self,
+        reader: UserId,
+        authors: &[UserId],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, StoreError>;
 }

@@ -7,8 +7,8 @@ use model::{
 };
 
 use crate::{
-    ChunksRequest, Deadline, EdgeRecords, FollowHistory, FollowerPage, FollowerPageRequest, IdempotencyConflict,
-    IdempotencyKey, ImportCounts, SignUpKey, StoreError,
+    ChunksRequest, Deadline, EdgeRecords, FollowerPage, FollowerPageRequest, IdempotencyConflict, IdempotencyKey,
+    ImportCounts, SignUpKey, StoreError,
 };
 
 /// An account to be made.
@@ -157,7 +157,7 @@ pub struct RevocationState {
 /// Every edge carries the actor version that it was made at, and so does its tombstone; every change takes a place in
 /// commit order ([`GraphStore::changes_after`]).
 #[async_trait]
-pub trait GraphStore: FollowHistory + EdgeRecords {
+pub trait GraphStore: EdgeRecords {
     /// Makes an account. Handles of deleted accounts stay taken.
     async fn create_user(&self, user: NewUser, deadline: Deadline) -> Result<User, CreateUserError>;
 

@@ -22,7 +22,6 @@ mod edge_records;
 mod error;
 mod event_log;
 mod follow_graph;
-mod follow_history;
 mod generations;
 mod graph;
 mod graph_feed;
@@ -41,7 +40,6 @@ pub use edge_records::{EdgeRecord, EdgeRecords};
 pub use error::{BoxError, StoreError};
 pub use event_log::{Backlog, EventLog, Receipt, Received};
 pub use follow_graph::{ChunksRequest, FollowGraph, FollowerPage, FollowerPageRequest};
-pub use follow_history::FollowHistory;
 pub use generations::Generations;
 pub use graph::{
     AccountError, CreateUserError, Credentials, EdgeDirection, EdgeError, EdgeWrite, EdgeWritten, GraphStore, NewUser,

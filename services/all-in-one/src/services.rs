@@ -174,7 +174,6 @@ fn timeline_read(
         tweets: stores.tweets.clone(),
         cache,
         graph,
-        follows: stores.graph.clone(),
         log: stores.tweets.clone(),
         deliveries: stores.deliveries.clone(),
         edges: stores.graph.clone(),

@@ -1,6 +1,7 @@
 //! The crossing: which step each subject takes next, towards what the rules in force ask for.
 //!
-//! A pure function, so that `libs/crossing-model` can enumerate what comes of it. What makes the steps safe, whatever is asked for and however often that changes:
+//! A pure function, so that `libs/crossing-model` can enumerate what comes of it. What makes the steps safe, whatever is
+//! asked for and however often that changes:
 //!
 //! - **Everyone who decides by the rules holds rules that were in force within the last `settle` time.** So a step that
 //!   takes something away (`Both -> Pulled` ends pushing, `Both -> Pushed` ends pulling) is taken only when the subject

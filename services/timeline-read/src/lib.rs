@@ -12,7 +12,7 @@
 //! Operators may ask why a tweet is, or is not, in a timeline ([`explain`]).
 //!
 //! Ports: [`storage::TimelineStore`], [`storage::TweetStore`], [`storage::TweetCache`], [`storage::FollowGraph`],
-//! [`storage::EventLog`] (for the mark below which nothing can arrive late); for audits [`storage::FollowHistory`], for
+//! [`storage::EventLog`] (for the mark below which nothing can arrive late); for audits and
 //! explanations [`storage::DeliveryStore`] and [`storage::EdgeRecords`].
 
 mod audit;

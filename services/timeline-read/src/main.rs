@@ -62,7 +62,6 @@ async fn ports(backends: &Backends) -> Result<(Ports, Arc<RemoteGraph>, Arc<Repl
         tweets: tweets.clone(),
         cache: backends.tweet_cache(),
         graph: graph.clone(),
-        follows: backends.graph(),
         log: backends.event_log(tweets).await?,
         deliveries: backends.deliveries(),
         edges: backends.graph(),

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use model::{Clock, DeliveryRules, ReaderView, TweetId, UserId};
 use storage::{
-    ActorVersions, AsideTweet, Deadline, DeliveryStore, EdgeRecords, EventLog, FollowGraph, FollowHistory, StoreError,
-    TimelineStore, TweetCache, TweetStore,
+    ActorVersions, AsideTweet, Deadline, DeliveryStore, EdgeRecords, EventLog, FollowGraph, StoreError, TimelineStore,
+    TweetCache, TweetStore,
 };
 use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
@@ -30,13 +30,11 @@ pub struct Ports {
     pub cache: Arc<dyn TweetCache>,
     /// Who follows whom, and how tweets are delivered.
     pub graph: Arc<dyn FollowGraph>,
-    /// Whom readers ever followed.
-    pub follows: Arc<dyn FollowHistory>,
     /// How far deliveries have come.
     pub log: Arc<dyn EventLog>,
     /// How tweets travelled: fan-out's books, of which only explanations read.
     pub deliveries: Arc<dyn DeliveryStore>,
-    /// What stands between two accounts, for explanations.
+    /// What stands, or stood, between two accounts, for explanations and audits.
     pub edges: Arc<dyn EdgeRecords>,
     /// Where a version is announced again when it is not known any more; in one process nobody needs it.
     pub versions: Option<Arc<dyn ActorVersions>>,

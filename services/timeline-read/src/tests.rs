@@ -14,11 +14,11 @@ use model::{
 };
 use parking_lot::Mutex;
 use storage::{
-    ChunksRequest, Deadline, FollowGraph, FollowHistory, FollowerPage, FollowerPageRequest, NewTweet, StoreError,
-    TweetStore,
+    ChunksRequest, Deadline, EdgeRecord, EdgeRecords, FollowGraph, FollowerPage, FollowerPageRequest, NewTweet,
+    StoreError, TweetStore,
 };
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
-use storage_sqlite::{DeliveryOptions, GraphOptions, SqliteDeliveries, SqliteGraph, SqliteTweets, TweetOptions};
+use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
 
 use crate::service::{Ports, TimelineRead};
@@ -60,10 +60,9 @@ impl World {
             tweets: tweets.clone(),
             cache: MemoryTweets::new(1 << 20),
             graph: graph.clone(),
-            follows: graph.clone(),
             log: tweets.clone(),
             deliveries: SqliteDeliveries::open(dir.path(), DeliveryOptions::default()).unwrap(),
-            edges: SqliteGraph::open(dir.path(), clock.clone(), GraphOptions::default()).unwrap(),
+            edges: graph.clone(),
             versions: None,
         };
         Self {
@@ -184,7 +183,11 @@ impl FollowGraph for Graph {
 }
 
 #[async_trait]
-impl FollowHistory for Graph {
+impl EdgeRecords for Graph {
+    async fn edges_between(&self, _: UserId, _: UserId, _: Deadline) -> Result<Vec<EdgeRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn ever_followed(&self, _: UserId, authors: &[UserId], _: Deadline) -> Result<Vec<bool>, StoreError> {
         Ok(authors.iter().map(|author| *author == AUTHOR).collect())
     }

@@ -138,8 +138,8 @@ async fn remove(
 }
 
 impl PostgresGraph {
-    /// Drops tombstones of edges that are so old that no work of before can be under way, and idempotency keys and revoked tokens that have ended,
-    /// at most `limit` of each; answers how many. Any number of processes may do it.
+    /// Drops tombstones of edges that are so old that no work of before can be under way, and idempotency keys and revoked
+    /// tokens that have ended, at most `limit` of each; answers how many. Any number of processes may do it.
     pub async fn prune(&self, limit: usize, deadline: Deadline) -> Result<u64, StoreError> {
         let now_ms = self.clock.unix_ms();
         let before_ms = sql::column(now_ms.saturating_sub(sql::millis(TOMBSTONES_KEPT)));

@@ -141,7 +141,6 @@ impl World {
                 }),
                 cache: cache.clone(),
                 graph: known_to_readers.clone(),
-                follows: stores.graph.clone(),
                 log: stores.tweets.clone(),
                 deliveries: stores.deliveries.clone(),
                 edges: stores.graph.clone(),

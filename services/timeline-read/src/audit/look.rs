@@ -204,7 +204,7 @@ impl LookBasis<'_> {
         let mut authors: Vec<UserId> = tweets.iter().map(|(_, author)| *author).collect();
         authors.sort_unstable();
         authors.dedup();
-        let follows = &self.service.ports.follows;
+        let follows = &self.service.ports.edges;
         let ever = follows.ever_followed(self.view.reader, &authors, self.deadline).await?;
         let never: AHashSet<UserId> = authors
             .into_iter()

@@ -44,7 +44,6 @@ pub(super) async fn run(settings: &Settings, asked: Explain) -> Result<(), Failu
         tweets: tweets.clone(),
         cache: backends.tweet_cache(),
         graph: Arc::new(StoreGraph::new(graph.clone(), rules)),
-        follows: graph.clone(),
         log: backends.event_log(tweets).await?,
         deliveries: backends.deliveries(),
         edges: graph,

@@ -15,8 +15,8 @@ use model::{
 };
 use secrecy::ExposeSecret;
 use storage::{
-    Built, Deadline, DeleteTweet, EdgeWrite, EventLog, FollowHistory, GraphStore, NewTweet, StoreError, TimelineStore,
-    TweetStore,
+    Built, Deadline, DeleteTweet, EdgeRecord, EdgeRecords, EdgeWrite, EventLog, GraphStore, NewTweet, StoreError,
+    TimelineStore, TweetStore,
 };
 use storage_memory::MemoryTweets;
 use storage_sqlite::{DeliveryOptions, GraphOptions, SqliteDeliveries, SqliteGraph, SqliteTweets, TweetOptions};
@@ -86,10 +86,9 @@ impl World {
             tweets: tweets.clone(),
             cache: MemoryTweets::new(1 << 20),
             graph: follow_graph.clone(),
-            follows: follows.clone(),
             log: tweets.clone(),
             deliveries,
-            edges: graph.clone(),
+            edges: follows.clone(),
             versions: None,
         };
         let settings = TimelineReadSettings {
@@ -263,7 +262,16 @@ struct Misled {
 }
 
 #[async_trait]
-impl FollowHistory for Misled {
+impl EdgeRecords for Misled {
+    async fn edges_between(
+        &self,
+        one: UserId,
+        other: UserId,
+        deadline: Deadline,
+    ) -> Result<Vec<EdgeRecord>, StoreError> {
+        self.graph.edges_between(one, other, deadline).await
+    }
+
     async fn ever_followed(
         &self,
         reader: UserId,

@@ -75,7 +75,6 @@ impl World {
             tweets: tweets.clone(),
             cache: MemoryTweets::new(1 << 20),
             graph: Arc::new(StoreGraph::new(graph.clone(), RULES)),
-            follows: graph.clone(),
             log: log.clone(),
             deliveries: deliveries.clone(),
             edges: graph.clone(),
