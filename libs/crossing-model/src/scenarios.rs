@@ -103,11 +103,12 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 5,
+            ticks: 3,
+            tweets: 1,
+            ahead: 1,
             workers: 2,
             crashes: 1,
-            asks: 3,
-            ahead: 1,
+            asks: 2,
             ..FEW
         },
     },
@@ -123,9 +124,9 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 5,
-            asks: 3,
-            workers: 2,
+            ticks: 3,
+            tweets: 1,
+            asks: 2,
             ..FEW
         },
     },
@@ -141,9 +142,9 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 3,
+            ticks: 2,
+            window: 1,
             builds: 1,
-            asks: 2,
             ..FEW
         },
     },
@@ -160,10 +161,10 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 2,
+            ticks: 1,
             tweets: 3,
             window: 1,
-            builds: 2,
+            builds: 1,
             asks: 0,
             ..FEW
         },
@@ -182,12 +183,11 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 4,
-            tweets: 2,
+            ticks: 2,
+            tweets: 1,
             builds: 2,
             asks: 0,
-            edges: 3,
-            workers: 2,
+            edges: 2,
             ..FEW
         },
     },
@@ -204,12 +204,10 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 4,
-            tweets: 3,
+            ticks: 1,
             builds: 2,
             asks: 0,
             losses: 2,
-            crashes: 1,
             ..FEW
         },
     },
@@ -227,11 +225,11 @@ pub const SCENARIOS: [Scenario; 7] = [
             ..FEW
         },
         deep: Bounds {
-            ticks: 5,
-            tweets: 2,
+            ticks: 3,
+            tweets: 1,
             builds: 2,
             asks: 0,
-            edges: 3,
+            edges: 2,
             ..FEW
         },
     },
