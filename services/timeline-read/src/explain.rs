@@ -170,27 +170,24 @@ impl TimelineRead {
     /// timeline, except that it asks for no build.
     pub async fn explain(&self, reader: UserId, tweet: TweetId, deadline: Deadline) -> Result<Explanation, ReadError> {
         let pause = self.ports.graph.max_staleness() + BETWEEN_LOOKS;
-        let mut explained = None;
-        for look in 1..=LOOKS {
+        let mut looks = 0;
+        loop {
             let facts = self.facts(reader, tweet, deadline).await?;
+            // What it rests on may have been outdated before it was ready: then it was no look.
             if facts.are_believable() {
+                looks += 1;
                 let explanation = steps::explain(&facts);
-                let is_clear = explanation.with(Verdict::Contradiction).next().is_none();
-                explained = Some(explanation);
-                if is_clear {
-                    break;
+                if looks == LOOKS || explanation.with(Verdict::Contradiction).next().is_none() {
+                    return Ok(explanation);
                 }
             }
-            if look < LOOKS && deadline.remaining() > pause {
-                tokio::time::sleep(pause).await;
+            if deadline.remaining() <= pause {
+                return Err(StoreError::Timeout {
+                    store: "the follow graph",
+                }
+                .into());
             }
+            tokio::time::sleep(pause).await;
         }
-        // What it rests on was outdated each time before it was ready.
-        explained.ok_or_else(|| {
-            StoreError::Timeout {
-                store: "the follow graph",
-            }
-            .into()
-        })
     }
 }
