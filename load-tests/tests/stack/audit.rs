@@ -119,6 +119,10 @@ async fn a_spoilt_timeline_is_mended_by_an_audit_and_by_a_rebuild() {
         assert!(said.contains("computed anew"), "{said}");
         assert_eq!(client.scroll(&ada.token, 20).await.unwrap(), posted, "{said}");
     }
+    for key in keys(&running, &ada) {
+        redis(&running, &["SET", &key, "no timeline"]);
+    }
+    assert_eq!(client.scroll(&ada.token, 20).await.unwrap(), posted, "it is a cache");
     let (code, said) = rebuild(&running, &["--user", "bob"]);
     assert!(code == Some(0) && said.contains("nothing to compute anew"), "{said}");
     assert_eq!(rebuild(&running, &["--user", "nobody"]).0, Some(67));

@@ -168,7 +168,12 @@ impl Builder {
             let (worker, metrics, shutdown) = (Arc::clone(&worker), self.metrics.clone(), shutdown.clone());
             running.spawn(async move {
                 let done = worker.work(reader, job).await;
-                metrics.built(job, if done.is_ok() { "done" } else { "failed" });
+                let outcome = match &done {
+                    Ok(Outcome::Superseded) => "superseded",
+                    Ok(Outcome::InOrder | Outcome::NoAccount) => "done",
+                    Err(_) => "failed",
+                };
+                metrics.built(job, outcome);
                 drop(place);
                 if let (Ok(Outcome::Superseded), None) = (&done, &waiting) {
                     _ = shutdown.run_until_cancelled(worker.give_way()).await;

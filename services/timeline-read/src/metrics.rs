@@ -70,7 +70,7 @@ impl ReadMetrics {
             "rookery_timeline_builds",
             "Timelines that were put in order behind reads, by `job` (`build` of a missing one, `backfill` of a new follow, \
              `rebuild` of one that an audit found wrong or an operator wants anew) and `outcome` (`done`, `failed`; \
-             `dropped` when the queue was full)",
+             `superseded` by another build, `dropped` when the queue was full)",
             &self.builds,
         );
         self.audits.register(metrics);

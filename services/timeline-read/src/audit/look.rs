@@ -123,14 +123,8 @@ impl LookBasis<'_> {
             });
         let mut differences: Vec<Difference> = missing.collect();
         differences.extend(misplaced(&self.stored));
-        // An entry is told once, whatever else is wrong with it.
-        let told: AHashSet<TweetId> = differences.iter().map(|difference| difference.tweet).collect();
-        let unexplained = self.unexplained(&expected).await?;
-        differences.extend(
-            unexplained
-                .into_iter()
-                .filter(|difference| !told.contains(&difference.tweet)),
-        );
+        differences.extend(self.unexplained(&expected).await?);
+        once_each(&mut differences);
         Ok(Look {
             user: self.view.reader,
             differences,
@@ -245,6 +239,12 @@ fn misplaced(stored: &TimelineSlice) -> Vec<Difference> {
         .collect()
 }
 
+/// What else may be wrong with a tweet is not told: it is one entry.
+fn once_each(differences: &mut Vec<Difference>) {
+    let mut told = AHashSet::new();
+    differences.retain(|difference| told.insert(difference.tweet));
+}
+
 /// Whose tweets a stored timeline must hold, over which ids: from its mark up to `end`, without what readers pull.
 fn pushed_sources(view: &ReaderView, rules: &DeliveryRules, stored: Coverage, end: TweetId) -> Vec<AuthorRange> {
     let held = view.followees.iter().filter(|followee| followee.since <= stored.holds);
@@ -328,13 +328,11 @@ mod tests {
                 holds: ActorVersion(1),
             },
         };
-        let found: Vec<_> = misplaced(&stored)
-            .iter()
-            .map(|found| (found.tweet.get(), found.kind))
-            .collect();
-        assert_eq!(
-            found,
-            [(40, Kind::BelowMark), (80, Kind::OutOfOrder), (80, Kind::OutOfOrder)]
-        );
+        let mut found = misplaced(&stored);
+        let told = |found: &[Difference]| -> Vec<_> { found.iter().map(|one| (one.tweet.get(), one.kind)).collect() };
+        let (below, disordered) = ((40, Kind::BelowMark), (80, Kind::OutOfOrder));
+        assert_eq!(told(&found), [below, disordered, disordered]);
+        once_each(&mut found);
+        assert_eq!(told(&found), [below, disordered]);
     }
 }
