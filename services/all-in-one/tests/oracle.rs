@@ -6,6 +6,8 @@
 
 #[path = "oracle/audited.rs"]
 mod audited;
+#[path = "oracle/behind.rs"]
+mod behind;
 #[path = "oracle/held_log.rs"]
 mod held_log;
 #[path = "oracle/in_process.rs"]

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
-use model::{Strategy, TweetId, UserId};
+use model::Strategy;
 use tempfile::TempDir;
 use test_support::{
-    ClientError, Distortion, Explanation, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Rules,
-    Shrunk, Stop, System, Transport, Violation, generate, run, shrink,
+    Distortion, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Shrunk, System, Violation, generate,
+    run, shrink,
 };
 
-use crate::audited::Audited;
+use crate::audited::Auditing;
+use crate::behind::Behind;
 use crate::in_process::InProcess;
 
 /// A failure that depends on timing may hide; a shorter history passes only when it has passed as often.
@@ -107,9 +107,13 @@ impl Running {
     async fn run(&self, history: &History) -> Result<(), Violation> {
         match &self.system {
             Located::Inside(system) if self.audited => {
-                let audited = Audited::new(&**system, system.internal());
+                let auditing = Arc::new(Auditing::new(system.public(), system.internal()));
+                let audited = Behind {
+                    public: auditing.clone(),
+                    system: &**system,
+                };
                 let outcome = run(&audited, history).await;
-                self.compared.fetch_add(audited.compared(), Ordering::Relaxed);
+                self.compared.fetch_add(auditing.compared(), Ordering::Relaxed);
                 outcome
             }
             Located::Inside(_) | Located::Outside(_) => run(self.system(), history).await,
@@ -202,7 +206,7 @@ impl Suite {
     /// One of the histories must fail when answers are distorted.
     pub(crate) async fn must_find(&self, distortion: Distortion) {
         let running = self.setup.start().await;
-        let distorted = Distorted {
+        let distorted = Behind {
             public: Arc::new(FaultyTransport::new(running.system().public(), distortion)),
             system: running.system(),
         };
@@ -216,39 +220,6 @@ impl Suite {
             "{distortion:?} goes unnoticed in {} histories",
             self.histories.len()
         );
-    }
-}
-
-/// The same system, with distorted answers.
-struct Distorted<'a> {
-    public: Arc<FaultyTransport>,
-    system: &'a dyn System,
-}
-
-#[async_trait]
-impl System for Distorted<'_> {
-    fn public(&self) -> Arc<dyn Transport> {
-        self.public.clone()
-    }
-
-    async fn settle(&self, tweets: &[TweetId]) -> Result<(), ClientError> {
-        self.system.settle(tweets).await
-    }
-
-    fn hold_deliveries(&self, of: &[UserId]) {
-        self.system.hold_deliveries(of);
-    }
-
-    async fn set_rules(&self, rules: Rules) -> Result<(), ClientError> {
-        self.system.set_rules(rules).await
-    }
-
-    async fn explain(&self, reader: UserId, tweet: TweetId) -> Result<Explanation, ClientError> {
-        self.system.explain(reader, tweet).await
-    }
-
-    async fn restart(&self, stop: Stop) -> Result<(), ClientError> {
-        self.system.restart(stop).await
     }
 }
 
