@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 use fan_out::{FanOut, FanOutSettings};
-use follow_graph::{FollowGraphService, FollowGraphSettings};
+use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost};
 use http_kit::TokenIssuer;
 use http_kit::auth::generate_private_key;
 use model::{RulesInForce, Strategy, SystemClock, Thresholds, TweetId};
@@ -133,5 +133,6 @@ fn push_alone() -> Result<FollowGraphSettings> {
         crossing_margin: Duration::from_millis(500),
         following_limit: 5_000,
         hashing_concurrency: 1,
+        password_cost: PasswordCost::Recommended,
     })
 }

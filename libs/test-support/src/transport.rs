@@ -69,6 +69,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The JSON body; null when there was none.
     pub body: Value,
+    /// Whether the request had been sent before, to no avail: what it asks for may have been done by then.
+    pub repeated: bool,
 }
 
 /// No answer, or one that is not as the API says.
@@ -214,15 +216,29 @@ impl HttpTransport {
     }
 }
 
+/// What a server says of a connection on which no request has come for long. One that comes just then is not read, and may
+/// be sent again (RFC 9110, 15.5.9): clients open connections that they find no use for at first.
+const REQUEST_TIMEOUT: u16 = 408;
+
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Answer, ClientError> {
+        let answer = self.send_once(&request).await?;
+        if answer.status == REQUEST_TIMEOUT {
+            return self.send_once(&request).await;
+        }
+        Ok(answer)
+    }
+}
+
+impl HttpTransport {
+    async fn send_once(&self, request: &Request) -> Result<Answer, ClientError> {
         let name = format!("{} {}", request.method, request.path);
         let no_answer = |error: reqwest::Error| ClientError::NoAnswer {
             request: name.clone(),
             reason: format!("{error:?}"),
         };
-        let response = self.build(&request).send().await.map_err(no_answer)?;
+        let response = self.build(request).send().await.map_err(no_answer)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.map_err(no_answer)?;
         let body = match bytes.as_ref() {
@@ -235,6 +251,7 @@ impl Transport for HttpTransport {
             status,
             headers,
             body,
+            repeated: false,
         })
     }
 }

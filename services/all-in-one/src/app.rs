@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootstrap::{CLOSE_STORES, Listeners, Overdue, Process, Stage, Started, Wiring};
+use follow_graph::PasswordCost;
 use model::{Clock, SystemClock};
 use runtime::Settings;
 use storage::{Deadline, EventLog, FollowGraph, GraphStore, StoreError, TimelineStats, TimelineStore};
@@ -30,6 +31,8 @@ pub struct StartOptions {
     pub clock: Arc<dyn Clock>,
     /// What fan-out takes events from, made of the event log itself. Tests hold events back.
     pub fan_out_log: ThroughLog,
+    /// What passwords' hashes cost.
+    pub password_cost: PasswordCost,
 }
 
 impl Default for StartOptions {
@@ -37,6 +40,7 @@ impl Default for StartOptions {
         Self {
             clock: Arc::new(SystemClock),
             fan_out_log: Box::new(|log| log),
+            password_cost: PasswordCost::Recommended,
         }
     }
 }
@@ -56,14 +60,14 @@ pub struct RunningApp {
 
 /// Starts the system. When it returns, it serves.
 pub async fn start(settings: Settings, options: StartOptions) -> Result<RunningApp, StartError> {
-    let StartOptions { clock, fan_out_log } = options;
+    let clock = Arc::clone(&options.clock);
     let data_dir = DataDir::lock(&settings.data_dir)?;
     let listeners = Listeners::bind(&settings)?;
     let first_run = !data_dir.has_key();
     let keys = Keys::load(&settings, &data_dir)?;
     let stores = open_stores(&data_dir, &settings, &clock).await?;
     warn_of_unfinished_imports(&stores).await?;
-    let services = Services::wire(&settings, &stores, &keys, Arc::clone(&clock), fan_out_log).await?;
+    let services = Services::wire(&settings, &stores, &keys, options).await?;
     let deadline = Deadline::after(START_WITHIN);
     let strategy = services.follow_graph.delivery_rules(deadline).await?.in_force.strategy;
     let (public_addr, internal_addr) = (listeners.public_addr(), listeners.internal_addr());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::web;
 use bootstrap::{Process, Routes, Stage};
 use fan_out::{FanOut, FanOutSettings};
-use follow_graph::{FollowGraphService, FollowGraphSettings};
+use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost};
 use graph_replica::StoreGraph;
 use http_kit::Authenticator;
 use model::{Clock, InvalidRules, RulesInForce, Thresholds};
@@ -18,7 +18,7 @@ use timeline_read::{AuditSettings, TimelineRead, TimelineReadSettings};
 use tokio_util::sync::CancellationToken;
 use tweet_ingest::TweetIngest;
 
-use crate::app::ThroughLog;
+use crate::app::StartOptions;
 use crate::error::StartError;
 use crate::keys::Keys;
 use crate::stores::Stores;
@@ -45,9 +45,13 @@ impl Services {
         settings: &Settings,
         stores: &Stores,
         keys: &Keys,
-        clock: Arc<dyn Clock>,
-        fan_out_log: ThroughLog,
+        options: StartOptions,
     ) -> Result<Self, StartError> {
+        let StartOptions {
+            clock,
+            fan_out_log,
+            password_cost,
+        } = options;
         let timelines = MemoryTimelines::new(Arc::clone(&clock), timeline_options(settings));
         let cache = MemoryTweets::new(TWEET_CACHE_BYTES);
         let follow_graph = FollowGraphService::new(
@@ -58,7 +62,10 @@ impl Services {
                 log: stores.tweets.clone(),
                 counts: stores.tweets.clone(),
             },
-            follow_graph_settings(settings)?,
+            FollowGraphSettings {
+                password_cost,
+                ..follow_graph_settings(settings)?
+            },
             keys.issuer(settings, Arc::clone(&clock))?,
             Arc::clone(&clock),
         )
@@ -229,6 +236,7 @@ fn follow_graph_settings(settings: &Settings) -> Result<FollowGraphSettings, Inv
             .auth
             .password_hashing_concurrency
             .map_or_else(cores, usize::from),
+        password_cost: PasswordCost::Recommended,
     })
 }
 

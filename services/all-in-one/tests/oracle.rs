@@ -28,6 +28,7 @@ fn setup(name: &'static str, strategy: Strategy, window: usize) -> Setup {
         window,
         pull_threshold: 3,
         push_threshold: 2,
+        crossing_ms: 100,
         audited: false,
     }
 }
@@ -39,6 +40,47 @@ const PLAN: Plan = Plan {
     restarts: false,
     holds: false,
 };
+
+/// Whatever three accounts can do in a few steps.
+const SHORT: Plan = Plan {
+    steps: 14,
+    seats: 3,
+    ..PLAN
+};
+
+/// Ten thousand in all, side by side.
+fn short(name: &'static str, strategy: Strategy) -> Setup {
+    Setup {
+        // Of three accounts, two can follow the third.
+        pull_threshold: 2,
+        // Little beside what a history takes.
+        crossing_ms: 5,
+        ..setup(name, strategy, 3)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_histories_are_right() {
+    for (name, strategy, cases) in [
+        ("short-pull", Strategy::Pull, 1_000),
+        ("short-push", Strategy::Push, 2_500),
+        ("short-hybrid", Strategy::Hybrid, 2_500),
+    ] {
+        let suite = Suite::new(short(name, strategy), SHORT, cases);
+        suite.run_side_by_side(24).await;
+    }
+}
+
+/// Rules change while others' steps are half done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_histories_with_crossings_are_right() {
+    let crossing = Plan {
+        rules_change: true,
+        ..SHORT
+    };
+    let suite = Suite::new(short("short-crossing", Strategy::Hybrid), crossing, 4_000);
+    suite.run_side_by_side(24).await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pull_is_right() {

@@ -16,4 +16,4 @@ mod settings;
 
 pub use http::{internal_routes, openapi, routes};
 pub use service::{FollowGraphService, LogInError, Ports};
-pub use settings::FollowGraphSettings;
+pub use settings::{FollowGraphSettings, PasswordCost};

@@ -12,7 +12,7 @@ use actix_web::web;
 use backends::{BackendError, Backends, Running, delivery_rules, listen};
 use bootstrap::{Failure, Stage, Wiring};
 use clap::Parser;
-use follow_graph::{FollowGraphService, FollowGraphSettings, Ports, internal_routes, openapi, routes};
+use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost, Ports, internal_routes, openapi, routes};
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use telemetry::Metrics;
@@ -102,5 +102,6 @@ fn service_settings(settings: &Settings) -> Result<FollowGraphSettings, BackendE
             .auth
             .password_hashing_concurrency
             .map_or_else(cores, usize::from),
+        password_cost: PasswordCost::Recommended,
     })
 }

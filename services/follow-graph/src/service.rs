@@ -79,7 +79,7 @@ impl FollowGraphService {
         )
         .await?;
         Ok(Arc::new(Self {
-            passwords: Passwords::new(settings.hashing_concurrency),
+            passwords: Passwords::new(settings.hashing_concurrency, settings.password_cost),
             replica,
             delivery,
             purge: Notify::new(),

@@ -17,4 +17,16 @@ pub struct FollowGraphSettings {
     pub following_limit: u64,
     /// How many passwords are hashed at the same time. Each takes 19 MiB and a core for some tens of milliseconds.
     pub hashing_concurrency: usize,
+    /// What a new password's hash costs whoever makes it, or guesses.
+    pub password_cost: PasswordCost,
+}
+
+/// The parameters of argon2id. They stand in each hash, so that passwords of either cost are checked.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum PasswordCost {
+    /// The second recommendation of OWASP's password storage cheat sheet: 19 MiB, two passes, one lane.
+    #[default]
+    Recommended,
+    /// The least that argon2 allows, for tests that make tens of thousands of accounts. No setting asks for it.
+    Least,
 }

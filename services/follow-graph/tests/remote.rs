@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use follow_graph::{FollowGraphService, FollowGraphSettings, Ports};
+use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost, Ports};
 use graph_replica::{RemoteGraph, RemoteGraphOptions, Replica};
 use http_kit::auth::generate_private_key;
 use http_kit::{AdminToken, ServerOptions, TokenIssuer, serve};
@@ -64,6 +64,7 @@ async fn served() -> Served {
         crossing_margin: Duration::from_millis(500),
         following_limit: 5_000,
         hashing_concurrency: 1,
+        password_cost: PasswordCost::Recommended,
     };
     let issuer = TokenIssuer::new(generate_private_key().expose_secret(), clock.clone()).unwrap();
     let service = FollowGraphService::new(ports, settings, issuer, clock).await.unwrap();

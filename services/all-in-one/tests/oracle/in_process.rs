@@ -7,6 +7,7 @@ use std::sync::Arc;
 use all_in_one::{RunningApp, StartOptions};
 use async_trait::async_trait;
 use bootstrap::Started;
+use follow_graph::PasswordCost;
 use model::{TweetId, UserId};
 use runtime::Settings;
 use test_support::{ClientError, Explanation, HttpTransport, Operator, Rules, Stop, System, Transport};
@@ -67,6 +68,7 @@ impl InProcess {
         let gate = Arc::clone(&self.gate);
         let options = StartOptions {
             fan_out_log: Box::new(|log| Arc::new(HeldLog::new(log, gate))),
+            password_cost: PasswordCost::Least,
             ..StartOptions::default()
         };
         let app = all_in_one::start(self.settings.clone(), options).await;

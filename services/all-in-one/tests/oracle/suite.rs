@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) window: usize,
     pub(crate) pull_threshold: u64,
     pub(crate) push_threshold: u64,
+    /// How long a step of a crossing takes to settle, and its margin.
+    pub(crate) crossing_ms: u64,
     /// Whether everybody's stored timeline is compared with the tweets after each request.
     pub(crate) audited: bool,
 }
@@ -49,8 +51,8 @@ impl Setup {
             ("ROOKERY__TIMELINE__STRATEGY", self.strategy.as_str().to_owned()),
             ("ROOKERY__TIMELINE__PULL_THRESHOLD", self.pull_threshold.to_string()),
             ("ROOKERY__TIMELINE__PUSH_THRESHOLD", self.push_threshold.to_string()),
-            ("ROOKERY__TIMELINE__CROSSING_SETTLE_MS", "100".to_owned()),
-            ("ROOKERY__TIMELINE__CROSSING_MARGIN_MS", "100".to_owned()),
+            ("ROOKERY__TIMELINE__CROSSING_SETTLE_MS", self.crossing_ms.to_string()),
+            ("ROOKERY__TIMELINE__CROSSING_MARGIN_MS", self.crossing_ms.to_string()),
         ]
     }
 

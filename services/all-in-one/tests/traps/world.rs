@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web;
 use fan_out::{FanOut, FanOutSettings};
-use follow_graph::{FollowGraphService, FollowGraphSettings};
+use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost};
 use http_kit::auth::generate_private_key;
 use http_kit::{AdminToken, Authenticator, ServerOptions, TokenIssuer, VerifyingKeys, serve};
 use model::{
@@ -465,6 +465,7 @@ async fn follow_graph(stores: &Stores, options: Options, key: &str) -> Arc<Follo
         crossing_margin: Duration::from_millis(20),
         following_limit: 5_000,
         hashing_concurrency: 1,
+        password_cost: PasswordCost::Recommended,
     };
     let clock = Arc::new(SystemClock);
     let issuer = TokenIssuer::new(key, clock.clone()).unwrap();

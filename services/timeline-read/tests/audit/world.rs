@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fan_out::{FanOut, FanOutSettings};
-use follow_graph::{FollowGraphService, FollowGraphSettings};
+use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost};
 use http_kit::TokenIssuer;
 use http_kit::auth::generate_private_key;
 use model::{
@@ -250,6 +250,7 @@ async fn follow_graph(graph: &Arc<SqliteGraph>, tweets: &Arc<SqliteTweets>) -> A
         crossing_margin: Duration::from_millis(500),
         following_limit: 100,
         hashing_concurrency: 1,
+        password_cost: PasswordCost::Recommended,
     };
     let issuer = TokenIssuer::new(generate_private_key().expose_secret(), clock.clone()).unwrap();
     FollowGraphService::new(ports, settings, issuer, clock).await.unwrap()
