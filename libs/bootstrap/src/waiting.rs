@@ -14,7 +14,7 @@ use crate::Listeners;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 const END_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves health on the internal port, and nothing else, with the reason why the process is not ready.
+/// Serves health on the internal port, with the reason why the process is not ready; all else is answered 503.
 pub struct Waiting {
     readiness: Arc<Readiness>,
     shutdown: CancellationToken,
@@ -31,7 +31,7 @@ impl Waiting {
             begins_traces: false,
             ..ServerOptions::default()
         };
-        let routes = http_kit::internal_routes(Arc::clone(&readiness), Arc::default());
+        let routes = http_kit::starting_routes(Arc::clone(&readiness), Arc::default());
         let shutdown = CancellationToken::new();
         let serving = http_kit::serve(listeners.internal_clone()?, options, routes, shutdown.clone());
         Ok(Self {

@@ -69,13 +69,10 @@ impl Readiness {
                     .lock()
                     .as_ref()
                     .map(|reason| format!(" It waits: {reason}."));
-                Err(Problem::new(
-                    &problems::STARTING,
-                    format!(
-                        "Send requests elsewhere: this server has not started yet.{}",
-                        reason.unwrap_or_default()
-                    ),
-                ))
+                Err(Problem::starting(format!(
+                    "Send requests elsewhere: this server has not started yet.{}",
+                    reason.unwrap_or_default()
+                )))
             }
         }
     }
@@ -92,6 +89,22 @@ pub fn internal_routes(readiness: Arc<Readiness>, metrics: Arc<Metrics>) -> impl
             .service(Endpoint::new("/readyz").with_query().get(readyz))
             .service(Endpoint::new("/metrics").with_query().get(get_metrics));
     }
+}
+
+/// [`internal_routes`], and 503 on every other path: they come when the process has started.
+pub fn starting_routes(readiness: Arc<Readiness>, metrics: Arc<Metrics>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let health = internal_routes(readiness, metrics);
+    move |config| {
+        config
+            .configure(health.clone())
+            .service(web::resource("/{path:.*}").to(not_started));
+    }
+}
+
+async fn not_started(readiness: web::Data<Readiness>) -> Result<HttpResponse, Problem> {
+    readiness.check()?;
+    // It has started a moment ago; whoever asks again reaches the server that has this path.
+    Err(Problem::starting("Repeat the request: this server has just started."))
 }
 
 async fn healthz() -> HttpResponse {

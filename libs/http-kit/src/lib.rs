@@ -30,7 +30,7 @@ pub use extract::{
     BodyDigest, IdempotencyHeader, JsonBody, MAX_BODY_BYTES, NoBody, PageQuery, PathId, QueryParams, RequestDeadline,
     RequestTimeout, page_limit, trace_context,
 };
-pub use health::{Admin, AdminToken, Readiness, internal_routes};
+pub use health::{Admin, AdminToken, Readiness, internal_routes, starting_routes};
 pub use limits::{Limits, RateLimits};
 pub use problem::Problem;
 pub use problems::ProblemType;

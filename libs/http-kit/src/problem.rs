@@ -85,6 +85,11 @@ impl Problem {
         Self::new(&problems::OVERLOADED, detail).retry_after(RETRY_AFTER)
     }
 
+    /// 503: this process serves in a moment.
+    pub fn starting(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(&problems::STARTING, detail).retry_after(RETRY_AFTER)
+    }
+
     /// Its type.
     pub fn kind(&self) -> &'static ProblemType {
         self.kind

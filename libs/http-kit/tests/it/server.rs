@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use http_kit::{
     Admin, AdminToken, Endpoint, Limits, RateLimits, Readiness, RequestMetrics, ServerOptions, Viewer, internal_routes,
+    starting_routes,
 };
 use reqwest::Method;
 use secrecy::SecretString;
@@ -115,6 +116,22 @@ async fn a_stopping_server_finishes_what_it_has_begun() {
     go_on.notify_one();
     assert_eq!(request.await.unwrap().unwrap().text().await.unwrap(), "done");
     service.running.await.unwrap().unwrap();
+}
+
+/// A path that comes with the start must not be taken for one that there never is.
+#[actix_web::test]
+async fn before_its_start_a_process_asks_for_patience() {
+    let readiness = Arc::new(Readiness::new());
+    let shared = readiness.clone();
+    let service = TestService::start(move |config| {
+        config.configure(starting_routes(shared.clone(), Arc::default()));
+    });
+    assert_eq!(service.get("/healthz").await.status(), 200);
+    for path in ["/readyz", "/admin/delivery", "/internal/anything/at/all"] {
+        let answer = service.get(path).await;
+        assert!(answer.headers().contains_key("retry-after"), "{path}");
+        assert_eq!(problem(answer).await, (503, "starting".to_owned()), "{path}");
+    }
 }
 
 #[actix_web::test]
