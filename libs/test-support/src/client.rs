@@ -146,8 +146,9 @@ pub const fn edge_segment(kind: EdgeKind) -> &'static str {
     }
 }
 
-/// How often an answer of 503, or an incomplete page, is asked for again.
-const TRIES: u32 = 50;
+/// How often an answer of 503, or an incomplete page, is asked for again: for as long as the restart of a store may take on a
+/// machine that has much else to do.
+const TRIES: u32 = 300;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// A client. What is answered 503 it asks again, as it is told to, under the same idempotency key.

@@ -75,6 +75,7 @@ impl Transport for Fake {
             status,
             headers,
             body,
+            repeated: false,
         })
     }
 }

@@ -19,6 +19,7 @@ use model::{TweetId, UserId};
 
 use crate::explain::Explanation;
 use crate::history::{Rules, Stop};
+use crate::persistent::Persistent;
 use crate::system::{Operator, System};
 use crate::transport::{ClientError, HttpTransport, Transport};
 use description::Description;
@@ -37,7 +38,7 @@ const STALENESS: Duration = Duration::from_secs(1);
 pub struct Stack {
     description: Description,
     parts: Vec<Part>,
-    public: Arc<HttpTransport>,
+    public: Arc<dyn Transport>,
     operator: Operator,
     staleness: Duration,
     /// What ends it, if it is ours to end.
@@ -97,6 +98,21 @@ impl Stack {
     #[must_use]
     pub fn with_staleness(mut self, staleness: Duration) -> Self {
         self.staleness = staleness;
+        self
+    }
+
+    /// Whatever is not answered by somebody who could do it is asked again, so that parts may fail meanwhile.
+    #[must_use]
+    pub fn with_patience(mut self) -> Self {
+        let ports = [
+            &mut self.public,
+            &mut self.operator.follow_graph,
+            &mut self.operator.fan_out,
+            &mut self.operator.timeline_read,
+        ];
+        for port in ports {
+            *port = Arc::new(Persistent::new(Arc::clone(port)));
+        }
         self
     }
 

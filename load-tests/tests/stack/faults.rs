@@ -1,15 +1,14 @@
 //! Under a steady load every process is killed, and every store. Afterwards every acknowledged tweet is in every timeline
 //! that it belongs to, once.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use load_tests::ledger::{Ledger, LedgerOptions, Report};
-use test_support::{Stop, System};
+use test_support::{SERVICES, System};
 
+use crate::fault::Fault;
 use crate::support::TestStack;
 
 const LOAD: LedgerOptions = LedgerOptions {
@@ -71,97 +70,42 @@ pub(crate) async fn under_load_for(
     Some(report)
 }
 
-async fn kill_and_start(running: &TestStack, name: &str) -> io::Result<()> {
-    let part = running.stack.part(name, 0);
-    part.end(Stop::Abrupt).await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    part.start()?;
-    running.stack.wait_ready().await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_one_service_after_the_other_loses_nothing() {
     under_load("kill -9 of one service after the other", async |running| {
-        for name in ["tweet-ingest", "fan-out", "timeline-read", "follow-graph"] {
-            kill_and_start(running, name).await?;
+        for name in SERVICES {
+            Fault::Kill(name).befall(&running.stack).await?;
         }
         Ok(())
     })
     .await;
 }
 
+async fn loses_nothing(fault: Fault) {
+    under_load(&fault.to_string(), async |running| fault.befall(&running.stack).await).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_all_services_at_once_loses_nothing() {
-    under_load("kill -9 of all services at once", async |running| {
-        running.stack.restart_services(Stop::Abrupt).await
-    })
-    .await;
+    loses_nothing(Fault::KillServices).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_postgres_loses_nothing() {
-    under_load("kill -9 of PostgreSQL", async |running| {
-        kill_and_start(running, "postgres").await
-    })
-    .await;
+    loses_nothing(Fault::Kill("postgres")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_redis_with_its_data_loses_nothing() {
-    under_load("kill -9 of Redis", async |running| {
-        kill_and_start(running, "redis").await
-    })
-    .await;
-}
-
-fn redis_folder(running: &TestStack) -> PathBuf {
-    PathBuf::from(running.stack.part("redis", 0).option("--dir").unwrap())
+    loses_nothing(Fault::Kill("redis")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_coming_back_with_nothing_loses_nothing() {
-    under_load("kill -9 of Redis and its data", async |running| {
-        let redis = running.stack.part("redis", 0);
-        redis.end(Stop::Abrupt).await?;
-        let folder = redis_folder(running);
-        fs::remove_dir_all(&folder)?;
-        fs::create_dir(&folder)?;
-        redis.start()?;
-        running.stack.wait_ready().await
-    })
-    .await;
+    loses_nothing(Fault::EmptyRedis).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_coming_back_with_an_older_file_loses_nothing() {
-    under_load("kill -9 of Redis, and an older file", async |running| {
-        let redis = running.stack.part("redis", 0);
-        let (folder, older) = (redis_folder(running), redis_folder(running).with_extension("older"));
-        // In one piece: what is copied while it is written is no file that a server ever had.
-        redis.pause()?;
-        let copied = copy(&folder, &older);
-        redis.resume()?;
-        copied?;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        redis.end(Stop::Abrupt).await?;
-        fs::remove_dir_all(&folder)?;
-        fs::rename(&older, &folder)?;
-        redis.start()?;
-        running.stack.wait_ready().await
-    })
-    .await;
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
+    loses_nothing(Fault::OlderRedis).await;
 }

@@ -2,7 +2,7 @@
 //! balancer, two replicas of everything.
 //!
 //! `cargo xtask test` builds the programs and says where they are (`ROOKERY_TEST_PROGRAMS`).
-//! `ROOKERY_STACK_CASES=n` runs n times as many histories.
+//! `ROOKERY_ORACLE_CASES=n` runs n times as many histories; `ROOKERY_ORACLE_SEED=n` begins with that seed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,6 +12,7 @@ mod configuration;
 mod drain;
 mod explain;
 mod fan_out;
+mod fault;
 mod faults;
 mod oracle;
 mod restore;

@@ -63,6 +63,7 @@ mod tests {
                     status,
                     headers: HeaderMap::new(),
                     body: Value::Null,
+                    repeated: false,
                 }),
             }
         }
