@@ -10,7 +10,21 @@ pub(crate) fn command() -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.current_dir(workspace_root());
+    as_from_a_shell(&mut command);
     command
+}
+
+/// Hides from a cargo below us what our own has told us of the package xtask: build scripts (ring's) would run again, and all
+/// that depends on them be compiled again, each time that one alternates between `cargo` and `cargo xtask`.
+pub(crate) fn as_from_a_shell(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        let of_package = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if of_package {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// The folder with the workspace's manifest.

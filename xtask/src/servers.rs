@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &ServersArguments) -> Result<ExitCode> {
     };
     let mut command = Command::new(program);
     command.args(rest).envs(servers.variables());
+    cargo::as_from_a_shell(&mut command);
     let mut child = interrupts.spawn(&mut command)?;
     let status: ExitStatus = child.wait().with_context(|| program.clone())?;
     interrupts.forget();
