@@ -8,6 +8,7 @@
 
 mod aside;
 mod audit;
+mod celebrity;
 mod configuration;
 mod drain;
 mod explain;
