@@ -9,8 +9,8 @@ use futures::stream::{self, StreamExt};
 use model::Strategy;
 use tempfile::TempDir;
 use test_support::{
-    Distortion, FaultyTransport, History, Plan, ProcessOptions, RookeryProcess, Shrunk, System, Violation, generate,
-    run, shrink,
+    Distortion, FaultyTransport, History, Persistent, Plan, ProcessOptions, RookeryProcess, Shrunk, System, Violation,
+    generate, run, shrink,
 };
 
 use crate::audited::Auditing;
@@ -109,7 +109,9 @@ impl Running {
     async fn run(&self, history: &History) -> Result<(), Violation> {
         match &self.system {
             Located::Inside(system) if self.audited => {
-                let auditing = Arc::new(Auditing::new(system.public(), system.internal()));
+                // While the machine has much else to do, an audit may be refused.
+                let internal = Arc::new(Persistent::new(system.internal()));
+                let auditing = Arc::new(Auditing::new(system.public(), internal));
                 let audited = Behind {
                     public: auditing.clone(),
                     system: &**system,
