@@ -300,6 +300,8 @@ pub struct DeliveryRecord {
     pub written: u64,
     /// Followers without a timeline, or no longer following.
     pub skipped: u64,
+    /// Those of `skipped` that follow no longer.
+    pub unfollowed: u64,
     /// When the tweet was accepted, in milliseconds since 1970.
     pub accepted_at_ms: u64,
     /// When its last chunk was finished.
