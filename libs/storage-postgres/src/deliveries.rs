@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
-use storage::{
-    Books, ChunkRecord, ChunkResult, ClosedRange, Deadline, DeliveryStore, PendingChunk, StoreError, Tally,
-};
+use storage::{Books, ChunkRecord, ChunkResult, ClosedRange, Deadline, DeliveryStore, PendingChunk, StoreError, Tally};
 
 use crate::ask::{execute, query, query_one, query_opt, within};
 use crate::pool::PostgresPool;

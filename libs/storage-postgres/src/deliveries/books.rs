@@ -25,7 +25,8 @@ pub(crate) const READ: &str = "SELECT closed, closed_at_ms, accepted, aside, dif
         done, expected, written, skipped, unfollowed, deliveries_difference
     FROM delivery_books";
 
-pub(crate) const BEGIN: &str = "INSERT INTO delivery_books (closed, closed_at_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+pub(crate) const BEGIN: &str =
+    "INSERT INTO delivery_books (closed, closed_at_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 /// Two who close the same range: the second waits for the first, and then does not find where it began.
 pub(crate) const CLOSE: &str = "UPDATE delivery_books SET closed = $2, closed_at_ms = $3, accepted = accepted + $4,

@@ -1,7 +1,8 @@
 //! The statements, each over many tweets at once. Rows are written by tweet, so that two who write the same tweets never
 //! wait for each other in a circle.
 
-pub(crate) const GET: &str = "SELECT tweet, author, mode, expected, written, skipped, unfollowed, accepted_at_ms, finished_at_ms
+pub(crate) const GET: &str =
+    "SELECT tweet, author, mode, expected, written, skipped, unfollowed, accepted_at_ms, finished_at_ms
     FROM deliveries WHERE tweet = ANY($1)";
 
 pub(crate) const CHUNK_OF: &str = "SELECT number, after_user, last_user, expected, tries, due_at = 'infinity',

@@ -7,6 +7,7 @@ use std::time::Duration;
 use all_in_one::StartOptions;
 use bootstrap::Started as _;
 use runtime::Settings;
+use storage_postgres::{PoolMetrics, PoolState};
 use telemetry::Metrics;
 
 use crate::app::App;
@@ -21,15 +22,19 @@ const INTRODUCTION: &str = "\
 <!-- Made from the code by ROOKERY_WRITE_METRICS_PAGE=1 cargo test -p all-in-one --test api metrics -->
 
 `GET /metrics` on the internal port of each service, and of `rookery`, answers in the OpenMetrics text format. Each of the
-four services shows its part of these. A metric with labels appears with the first of what it counts.
+four services shows its part of these; `rookery_postgres_…` are theirs alone. A metric with labels appears with the first of
+what it counts. [telemetry.md](telemetry.md#metrics) says how to read them together.
 
 | metric | kind | what it counts |
 |---|---|---|
 ";
 
+/// Of what `rookery` has, and of what the services have beside it.
 fn page(metrics: &Metrics) -> String {
+    let mut of_services = Metrics::default();
+    PoolMetrics::default().register(&mut of_services, PoolState::default);
     let mut page = INTRODUCTION.to_owned();
-    for metric in metrics.descriptions() {
+    for metric in metrics.descriptions().iter().chain(of_services.descriptions()) {
         writeln!(page, "| `{}` | {} | {} |", metric.name, metric.kind, metric.help)
             .expect("a string takes all that is written");
     }
