@@ -308,6 +308,14 @@ pub struct DeliveryRecord {
     pub finished_at_ms: Option<u64>,
 }
 
+impl DeliveryRecord {
+    /// Followers who were neither written to nor skipped for a reason that is known, or more of these than there were: 0
+    /// once it is finished, where nothing is wrong.
+    pub const fn difference(&self) -> u64 {
+        self.expected.abs_diff(self.written + self.skipped)
+    }
+}
+
 /// Part of a huge author's followers: a job of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkPlan {

@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
 use rusqlite::{Connection, OptionalExtension};
-use storage::{
-    Books, ChunkRecord, ChunkResult, ClosedRange, Deadline, DeliveryStore, PendingChunk, StoreError, Tally,
-};
+use storage::{Books, ChunkRecord, ChunkResult, ClosedRange, Deadline, DeliveryStore, PendingChunk, StoreError, Tally};
 
 use crate::readers::Readers;
 use crate::writer::{Turn, Writer};

@@ -298,7 +298,10 @@ pub async fn a_tweet_is_finished_with_its_last_chunk(backend: impl DeliveryBacke
         .unwrap();
     assert_eq!(finished, [tweet(1)]);
     let done = get(&*store, 1).await.unwrap();
-    assert_eq!((done.expected, done.written, done.skipped, done.unfollowed), (60, 54, 6, 3));
+    assert_eq!(
+        (done.expected, done.written, done.skipped, done.unfollowed),
+        (60, 54, 6, 3)
+    );
     assert_eq!(
         done.finished_at_ms,
         Some(1_001),

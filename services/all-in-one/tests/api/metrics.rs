@@ -87,7 +87,7 @@ async fn what_goes_in_and_out_is_counted() {
     };
     wait_for("rookery_timeline_builds_total{job=\"build\",outcome=\"done\"} 1\n").await;
     let tweet = app.tweet(&ada, "counted").await;
-    wait_for("rookery_deliveries_total{outcome=\"written\"} 1\n").await;
+    wait_for("rookery_deliveries_total{outcome=\"written\",reason=\"\"} 1\n").await;
     assert_eq!(app.home_texts(&ben).await, ["counted"]);
     app.delete(&format!("/v1/tweets/{}", tweet.id), &ada.token)
         .await
@@ -98,6 +98,14 @@ async fn what_goes_in_and_out_is_counted() {
         "rookery_tweets_accepted_total 1\n",
         "rookery_tweets_deleted_total 1\n",
         "rookery_tweets_fanned_out_total{mode=\"push\"} 1\n",
+        "rookery_deliveries_expected_total 1\n",
+        "rookery_deliveries_unaccounted_total 0\n",
+        "rookery_books_tweets_total{figure=\"accepted\"} 1\n",
+        "rookery_books_tweets_total{figure=\"done\"} 1\n",
+        "rookery_books_deliveries_total{figure=\"expected\"} 1\n",
+        "rookery_books_deliveries_total{figure=\"written\"} 1\n",
+        "rookery_books_difference_total{book=\"tweets\"} 0\n",
+        "rookery_books_difference_total{book=\"deliveries\"} 0\n",
         "rookery_delivery_seconds_count{followers=\"below 100\"} 1\n",
         "rookery_home_pages_total{stored=\"absent\",complete=\"true\"} 1\n",
         "rookery_home_pages_total{stored=\"present\",complete=\"true\"} 1\n",
