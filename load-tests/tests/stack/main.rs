@@ -8,6 +8,7 @@
 
 mod aside;
 mod audit;
+mod books;
 mod celebrity;
 mod configuration;
 mod drain;
