@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL, Redis (or Valkey), replicas of the four services and a load balancer, all on loopback. Everything that
 //! belongs to a stack is in one folder, `target/stack`; `stack.json` in it says what runs and how each process is started
-//! again. Processes outlive whoever starts them. They carry the folder's name in their environment, by which they are
+//! again. With `--observe` a Prometheus and a receiver of traces belong to it. Processes outlive whoever starts them. They carry the folder's name in their environment, by which they are
 //! found, also those that somebody else has started again.
 
 mod describe;
@@ -10,6 +10,7 @@ mod down;
 mod folder;
 mod keys;
 mod load_balancer;
+mod observe;
 mod options;
 mod plan;
 mod processes;
