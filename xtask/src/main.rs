@@ -11,6 +11,8 @@ mod cargo;
 mod chart;
 mod compose;
 mod config_docs;
+#[cfg(test)]
+mod dashboards;
 mod doc_check;
 mod doc_table;
 mod e2e_k8s;

@@ -9,6 +9,7 @@
 mod aside;
 mod audit;
 mod configuration;
+mod dashboards;
 mod drain;
 mod explain;
 mod fan_out;
