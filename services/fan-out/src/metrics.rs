@@ -17,6 +17,7 @@ use telemetry::{COUNTS, DELIVERY_SECONDS, Histograms, Metrics};
 use books::BookMetrics;
 
 /// What became of followers.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct DealtWith {
     written: u64,
     skipped: u64,
