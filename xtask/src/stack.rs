@@ -20,14 +20,15 @@ mod services;
 mod status;
 mod up;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
 pub(crate) use describe::SERVICES;
 
+use describe::Description;
 use folder::Folder;
 use options::UpArguments;
 
@@ -53,6 +54,14 @@ enum StackCommand {
     },
     /// Show what runs; fails unless all of it is ready.
     Status,
+}
+
+/// Where the Prometheus of the stack in this folder is.
+pub(crate) fn prometheus_url(folder: &Path) -> Result<String> {
+    let stack = Description::read(&Folder::new(folder))?;
+    let prometheus = stack.as_ref().and_then(|stack| stack.one(describe::PROMETHEUS));
+    let prometheus = prometheus.context("no Prometheus: `cargo xtask stack up --observe` starts one")?;
+    Ok(prometheus.internal_url.clone())
 }
 
 /// Does it.
