@@ -8,6 +8,7 @@
 
 mod aside;
 mod audit;
+mod books;
 mod configuration;
 mod dashboards;
 mod drain;
