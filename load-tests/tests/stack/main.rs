@@ -11,6 +11,7 @@ mod audit;
 mod books;
 mod celebrity;
 mod configuration;
+mod dashboards;
 mod drain;
 mod explain;
 mod fan_out;
