@@ -1,5 +1,7 @@
 //! The Helm chart: its documentation, and what can be checked without a cluster.
 
+#[cfg(test)]
+mod canary;
 pub(crate) mod docs;
 #[cfg(test)]
 mod helm;
