@@ -78,7 +78,7 @@ arguments() {
 
 # --- Interruption. A signal only sets a flag, which is looked at between calls: what is under way comes to its end first.
 
-interrupted='' settled=yes
+interrupted='' settled=yes has_requests=''
 trap 'interrupted=yes' INT TERM
 
 # Whatever else ends the script does not leave a canary behind.
@@ -138,8 +138,8 @@ roll_back() {
   say "ROLLING BACK: $2"
   evidence
   # Requests first, so that none is on its way when the pods end.
-  if change 'if .services[$s].canary.weight then .services[$s].canary.weight = 0 else . end' \
-    && change '.services[$s] = ($was[0].services[$s] // {}) | .migration.tag = ($was[0].migration.tag // "")'; then
+  if [[ -n $has_requests ]]; then change '.services[$s].canary.weight = 0' || true; fi
+  if change '.services[$s] = ($was[0].services[$s] // {}) | .migration.tag = ($was[0].migration.tag // "")'; then
     say "rolled back: all pods of $service are as before"
     exit "$1"
   fi
@@ -162,6 +162,7 @@ unless_interrupted() {
 # Writes /metrics of a pod to a file. By a forwarded port, which no NetworkPolicy is in the way of.
 metrics_of() {
   local pod=$1 file=$2 pid port='' tries=0
+  : > "$file.port"
   kube port-forward "pod/$pod" :8081 > "$file.port" 2> /dev/null &
   pid=$!
   until port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\) .*/\1/p' "$file.port") && [[ -n $port ]]; do
@@ -247,7 +248,7 @@ start() {
     options+=(--set "services.$service.canary.$setting")
   done
   [[ -z $migrate ]] || options+=(--set-string "migration.tag=$tag")
-  say "starting $service ${tag:+$tag }${settings[*]:-}, without requests through the route yet"
+  say "starting ${service}${tag:+ with $tag}${settings[*]:+ with ${settings[*]}}"
   change . "${options[@]}" || roll_back 1 "it does not become ready: $(tail -n 1 "$work/helm")"
   unless_interrupted
 }
@@ -259,6 +260,7 @@ try() {
     replicas=$(pods_for "$stable" "$weight")
     if [[ -n $routed ]]; then
       say "$weight % of requests go to it, $replicas pods"
+      has_requests=yes
       change '.services[$s].canary += {weight: $w, replicas: $r}' || roll_back 1 "$(tail -n 1 "$work/helm")"
     else
       say "for $weight % of the load, $replicas of $((stable + replicas)) pods are its"
