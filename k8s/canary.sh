@@ -132,11 +132,21 @@ change() {
 
 selector() { printf 'app.kubernetes.io/instance=%s,app.kubernetes.io/component=%s' "$release" "$1"; }
 
+# Helm knows only of revisions that were deployed: what one has made that failed, or was killed, stays unless it is rolled back.
+undo_failed() {
+  local status
+  status=$(helm status "$release" --namespace "$namespace" --output json | jq --raw-output .info.status)
+  if [[ $status != deployed ]]; then
+    undisturbed helm rollback "$release" --namespace "$namespace" --wait --timeout "$timeout" > "$work/helm" 2>&1 || true
+  fi
+}
+
 # Takes the canary away, and ends with a code and a reason. Nothing else that was changed meanwhile is undone.
 roll_back() {
   settled=yes
   say "ROLLING BACK: $2"
   evidence
+  undo_failed
   # Requests first, so that none is on its way when the pods end.
   if [[ -n $has_requests ]]; then change '.services[$s].canary.weight = 0' || true; fi
   if change '.services[$s] = ($was[0].services[$s] // {}) | .migration.tag = ($was[0].migration.tag // "")'; then
