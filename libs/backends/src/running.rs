@@ -25,10 +25,11 @@ impl Running {
     pub fn start(
         settings: &Settings,
         listeners: Listeners,
-        wiring: Wiring,
+        mut wiring: Wiring,
         backends: &Backends,
         tweets: Arc<PostgresTweets>,
     ) -> Self {
+        backends.pool().register(&mut wiring.metrics);
         let process = Process::start(settings, listeners, wiring);
         let node = Arc::clone(backends.node());
         process.spawn(Stage::Background, "Redis", |shutdown| async move {

@@ -300,10 +300,20 @@ pub struct DeliveryRecord {
     pub written: u64,
     /// Followers without a timeline, or no longer following.
     pub skipped: u64,
+    /// Those of `skipped` that follow no longer.
+    pub unfollowed: u64,
     /// When the tweet was accepted, in milliseconds since 1970.
     pub accepted_at_ms: u64,
     /// When its last chunk was finished.
     pub finished_at_ms: Option<u64>,
+}
+
+impl DeliveryRecord {
+    /// Followers who were neither written to nor skipped for a reason that is known, or more of these than there were: 0
+    /// once it is finished, where nothing is wrong.
+    pub const fn difference(&self) -> u64 {
+        self.expected.abs_diff(self.written + self.skipped)
+    }
 }
 
 /// Part of a huge author's followers: a job of its own.

@@ -3,6 +3,7 @@
 //! A record carries the sums of its finished chunks and how many are left, so that finishing a chunk costs the same
 //! however many there are. What is finished keeps its figures, so a chunk that is reported twice counts once.
 
+mod books;
 mod row;
 pub(crate) mod statements;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
-use storage::{ChunkRecord, ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
+use storage::{Books, ChunkRecord, ChunkResult, ClosedRange, Deadline, DeliveryStore, PendingChunk, StoreError, Tally};
 
 use crate::ask::{execute, query, query_one, query_opt, within};
 use crate::pool::PostgresPool;
@@ -84,6 +85,7 @@ impl DeliveryStore for PostgresDeliveries {
                 &numbers(|record| record.expected),
                 &numbers(|record| record.written),
                 &numbers(|record| record.skipped),
+                &numbers(|record| record.unfollowed),
                 &numbers(|record| record.accepted_at_ms),
                 &finished,
             ],
@@ -208,6 +210,7 @@ impl DeliveryStore for PostgresDeliveries {
                 &columns.numbers,
                 &columns.written,
                 &columns.skipped,
+                &columns.unfollowed,
                 &columns.finished_at_ms,
             ],
         )
@@ -215,6 +218,26 @@ impl DeliveryStore for PostgresDeliveries {
         let rows = query(&transaction, deadline, statements::FINISHED, &[&tweets]).await?;
         within(deadline, transaction.commit()).await?;
         Ok(rows.iter().map(|row| sql::tweet(row.get(0))).collect())
+    }
+
+    async fn tally(&self, above: TweetId, up_to: TweetId, deadline: Deadline) -> Result<Tally, StoreError> {
+        books::tally(&self.pool, above, up_to, deadline).await
+    }
+
+    async fn deliveries_pending(&self, deadline: Deadline) -> Result<u64, StoreError> {
+        books::pending(&self.pool, deadline).await
+    }
+
+    async fn books(&self, deadline: Deadline) -> Result<Option<Books>, StoreError> {
+        books::read(&self.pool, deadline).await
+    }
+
+    async fn begin_books(&self, closed: TweetId, now_ms: u64, deadline: Deadline) -> Result<(), StoreError> {
+        books::begin(&self.pool, closed, now_ms, deadline).await
+    }
+
+    async fn close_books(&self, range: ClosedRange, now_ms: u64, deadline: Deadline) -> Result<bool, StoreError> {
+        books::close(&self.pool, &range, now_ms, deadline).await
     }
 
     async fn prune(&self, before_unix_ms: u64, limit: usize, deadline: Deadline) -> Result<usize, StoreError> {
@@ -243,4 +266,9 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("finish chunks", statements::FINISH),
     ("finished records", statements::FINISHED),
     ("prune records", statements::PRUNE),
+    ("tally", books::TALLY),
+    ("pending deliveries", books::PENDING),
+    ("read the books", books::READ),
+    ("begin the books", books::BEGIN),
+    ("close the books", books::CLOSE),
 ];

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_graph.sql"),
     include_str!("../migrations/0003_chunk_tries.sql"),
     include_str!("../migrations/0004_set_aside.sql"),
+    include_str!("../migrations/0005_books.sql"),
 ];
 
 /// How many versions of the schema beyond its own a binary runs on: the next one is made to allow it.

@@ -17,6 +17,7 @@ const SMALL: &[&str] = &[
     "node_generations",
     "schema_migrations",
     "delivery_rules",
+    "delivery_books",
     // Of authors that ever crossed; they are always read together.
     "delivery_states",
 ];

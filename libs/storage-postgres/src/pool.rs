@@ -1,9 +1,11 @@
 //! Connections, and a bound on everything that is asked over them.
 
+mod metrics;
+
 use std::fs;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Timeouts};
 use rustls::pki_types::CertificateDer;
@@ -11,12 +13,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use storage::{Deadline, StoreError};
+use telemetry::Metrics;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::ask::failure;
 use crate::error::{OpenError, reason};
+pub use metrics::{PoolMetrics, PoolState};
 
 pub(crate) const STORE: &str = "PostgreSQL";
 
@@ -45,6 +49,7 @@ pub struct PostgresOptions {
 #[derive(Clone)]
 pub struct PostgresPool {
     pool: Pool,
+    metrics: PoolMetrics,
 }
 
 impl PostgresPool {
@@ -81,7 +86,10 @@ impl PostgresPool {
             .map_err(|error| OpenError::BadUrl {
                 reason: error.to_string(),
             })?;
-        let this = Self { pool };
+        let this = Self {
+            pool,
+            metrics: PoolMetrics::default(),
+        };
         this.try_once().await?;
         Ok(this)
     }
@@ -101,13 +109,30 @@ impl PostgresPool {
 
     /// A connection, when one is free before the deadline.
     pub(crate) async fn client(&self, deadline: Deadline) -> Result<Client, StoreError> {
-        match tokio::time::timeout_at(deadline.instant().into(), self.pool.get()).await {
+        let asked = Instant::now();
+        let got = tokio::time::timeout_at(deadline.instant().into(), self.pool.get()).await;
+        self.metrics.waited(asked.elapsed(), got.is_err());
+        match got {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(PoolError::Backend(error))) => Err(failure(&error)),
             Ok(Err(error)) => Err(StoreError::unavailable(STORE, error)),
             // All connections are in use, or none can be made in time.
             Err(_) => Err(StoreError::Overloaded { store: STORE }),
         }
+    }
+
+    /// Adds what is counted of it to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        let pool = self.pool.clone();
+        self.metrics.register(metrics, move || {
+            let status = pool.status();
+            PoolState {
+                max: status.max_size,
+                idle: status.available,
+                in_use: status.size.saturating_sub(status.available),
+                waiting: status.waiting,
+            }
+        });
     }
 
     /// Closes all connections, once those who use them are done.

@@ -168,6 +168,17 @@ impl TweetStore for PostgresTweets {
         Ok(ids.iter().map(|id| found.get(id).copied()).collect())
     }
 
+    async fn ids(
+        &self,
+        above: TweetId,
+        below: TweetId,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<TweetId>, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        row::ids(&client, above, below, limit, deadline).await
+    }
+
     async fn page(
         &self,
         sources: &[AuthorRange],
@@ -185,6 +196,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("accept", batch::INSERT),
     ("find a tweet", row::FIND),
     ("fates", row::FATES),
+    ("ids", row::IDS),
     ("page", page::NEWEST),
     ("entomb", delete::ENTOMB),
     ("whose", delete::WHOSE),

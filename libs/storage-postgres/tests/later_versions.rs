@@ -70,6 +70,7 @@ async fn deliveries_of_unknown_modes_block_no_others() {
         expected: 0,
         written: 0,
         skipped: 0,
+        unfollowed: 0,
         accepted_at_ms: 1,
         finished_at_ms: Some(2),
     };

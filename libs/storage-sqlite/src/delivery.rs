@@ -3,6 +3,7 @@
 //! A record carries the sums of its finished chunks and how many are left, so that finishing a chunk costs the same
 //! however many there are. What is finished keeps its figures, so a chunk that is reported twice counts once.
 
+mod books;
 mod row;
 mod schema;
 
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, TweetId, UserId};
 use rusqlite::{Connection, OptionalExtension};
-use storage::{ChunkRecord, ChunkResult, Deadline, DeliveryStore, PendingChunk, StoreError};
+use storage::{Books, ChunkRecord, ChunkResult, ClosedRange, Deadline, DeliveryStore, PendingChunk, StoreError, Tally};
 
 use crate::readers::Readers;
 use crate::writer::{Turn, Writer};
@@ -170,6 +171,29 @@ impl DeliveryStore for SqliteDeliveries {
             .await
     }
 
+    async fn tally(&self, above: TweetId, up_to: TweetId, deadline: Deadline) -> Result<Tally, StoreError> {
+        let tally = move |connection: &Connection| books::tally(connection, above, up_to);
+        self.readers.call(deadline, tally).await
+    }
+
+    async fn deliveries_pending(&self, deadline: Deadline) -> Result<u64, StoreError> {
+        self.readers.call(deadline, books::pending).await
+    }
+
+    async fn books(&self, deadline: Deadline) -> Result<Option<Books>, StoreError> {
+        self.readers.call(deadline, books::read).await
+    }
+
+    async fn begin_books(&self, closed: TweetId, now_ms: u64, deadline: Deadline) -> Result<(), StoreError> {
+        self.write(deadline, move |connection| books::begin(connection, closed, now_ms))
+            .await
+    }
+
+    async fn close_books(&self, range: ClosedRange, now_ms: u64, deadline: Deadline) -> Result<bool, StoreError> {
+        self.write(deadline, move |connection| books::close(connection, &range, now_ms))
+            .await
+    }
+
     async fn prune(&self, before_unix_ms: u64, limit: usize, deadline: Deadline) -> Result<usize, StoreError> {
         self.write(deadline, move |connection| prune(connection, before_unix_ms, limit))
             .await
@@ -188,6 +212,7 @@ fn open_plan(connection: &Connection, plan: &DeliveryPlan, now_ms: u64) -> rusql
         expected: 0,
         written: 0,
         skipped: 0,
+        unfollowed: 0,
         accepted_at_ms: plan.accepted_at_ms,
         finished_at_ms: None,
     };

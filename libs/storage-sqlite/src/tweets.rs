@@ -221,6 +221,17 @@ impl TweetStore for SqliteTweets {
         self.readers.call(deadline, read).await
     }
 
+    async fn ids(
+        &self,
+        above: TweetId,
+        below: TweetId,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<TweetId>, StoreError> {
+        let read = move |connection: &Connection| row::ids(connection, above, below, limit);
+        self.readers.call(deadline, read).await
+    }
+
     async fn page(
         &self,
         sources: &[AuthorRange],

@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "a rule is named by what it says")]
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+mod books;
 mod cut;
 mod leases;
 
@@ -14,6 +15,7 @@ use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
 use storage::{ChunkRecord, ChunkResult, ChunkState, DeliveryStore, PendingChunk};
 
 use crate::support::deadline;
+pub use books::*;
 pub use cut::*;
 pub use leases::*;
 
@@ -51,6 +53,12 @@ macro_rules! delivery_store_contract {
             a_chunk_that_always_fails_is_set_aside,
             what_is_set_aside_is_replayed,
             what_is_unknown_is_not_finished,
+            a_range_of_records_is_tallied,
+            followers_of_unfinished_chunks_are_pending,
+            the_books_begin_once,
+            a_range_is_closed_once,
+            concurrent_processes_close_each_range_once,
+            the_books_outlive_records_and_processes,
             only_what_was_finished_before_is_pruned,
             pruning_is_bounded,
             a_store_that_is_opened_again_goes_on,
@@ -76,6 +84,7 @@ fn record(n: u64) -> DeliveryRecord {
         expected: 10,
         written: 7,
         skipped: 3,
+        unfollowed: 1,
         accepted_at_ms: 100 * n,
         finished_at_ms: Some(100 * n + 50),
     }
@@ -116,6 +125,7 @@ fn result(n: u64, number: u32) -> ChunkResult {
         number,
         written: u64::from(number + 1) * 9,
         skipped: u64::from(number + 1),
+        unfollowed: u64::from(number),
         finished_at_ms: 1_000 + u64::from(number),
     }
 }
@@ -186,6 +196,7 @@ pub async fn a_plan_is_a_pending_record(backend: impl DeliveryBackend) {
         expected: 0,
         written: 0,
         skipped: 0,
+        unfollowed: 0,
         accepted_at_ms: 100,
         finished_at_ms: None,
     };
@@ -287,7 +298,10 @@ pub async fn a_tweet_is_finished_with_its_last_chunk(backend: impl DeliveryBacke
         .unwrap();
     assert_eq!(finished, [tweet(1)]);
     let done = get(&*store, 1).await.unwrap();
-    assert_eq!((done.expected, done.written, done.skipped), (60, 54, 6));
+    assert_eq!(
+        (done.expected, done.written, done.skipped, done.unfollowed),
+        (60, 54, 6, 3)
+    );
     assert_eq!(
         done.finished_at_ms,
         Some(1_001),

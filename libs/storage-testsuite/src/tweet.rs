@@ -19,6 +19,7 @@ macro_rules! tweet_store_contract {
             an_accepted_tweet_is_read_back,
             get_answers_in_the_order_asked_for,
             the_fate_of_a_deleted_tweet_is_known,
+            all_ids_of_a_range_are_listed_in_pages,
             ids_and_positions_rise_in_commit_order,
             concurrent_posts_are_all_accepted_with_ids_of_their_own,
             an_event_says_what_happened_to_which_tweet_of_whom,
@@ -81,6 +82,22 @@ pub async fn the_fate_of_a_deleted_tweet_is_known(backend: impl TweetBackend) {
     let asked = [goes, TweetId::new(1), stays, goes];
     let found = ports.tweets.fates(&asked, deadline()).await.unwrap();
     assert_eq!(found, [fate(2, true), None, fate(1, false), fate(2, true)]);
+}
+
+pub async fn all_ids_of_a_range_are_listed_in_pages(backend: impl TweetBackend) {
+    let ports = backend.open().await;
+    let mut posted = Vec::new();
+    for n in 0..5 {
+        posted.push(post(&ports, 1 + n % 2, "t").await.id);
+    }
+    ports.delete(1, posted[2]).await.unwrap();
+    let ids = async |above: TweetId, below: TweetId, limit: usize| {
+        ports.tweets.ids(above, below, limit, deadline()).await.unwrap()
+    };
+    assert_eq!(ids(TweetId::MIN, TweetId::MAX, 10).await, posted, "deleted ones too");
+    assert_eq!(ids(TweetId::MIN, TweetId::MAX, 2).await, posted[..2]);
+    assert_eq!(ids(posted[1], posted[4], 10).await, posted[2..4]);
+    assert_eq!(ids(posted[4], TweetId::MAX, 10).await, []);
 }
 
 pub async fn ids_and_positions_rise_in_commit_order(backend: impl TweetBackend) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::{ChunkPlan, DeliveryPlan, DeliveryRecord, Mode, TweetId, UserId};
 
-use crate::{Deadline, StoreError};
+use crate::{Books, ClosedRange, Deadline, StoreError, Tally};
 
 /// A chunk that is not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct ChunkResult {
     pub written: u64,
     /// Followers without a timeline, or no longer following.
     pub skipped: u64,
+    /// Those of `skipped` that follow no longer.
+    pub unfollowed: u64,
     /// When, in milliseconds since 1970.
     pub finished_at_ms: u64,
 }
@@ -119,6 +121,22 @@ pub trait DeliveryStore: Send + Sync {
     /// Records finished chunks, in one commit, and finishes each tweet whose last chunk it was. A chunk that is
     /// finished keeps its figures. Answers the tweets that are finished now, or were.
     async fn finish(&self, chunks: Vec<ChunkResult>, deadline: Deadline) -> Result<Vec<TweetId>, StoreError>;
+
+    /// What became of the tweets above the first of these ids, up to and including the second.
+    async fn tally(&self, above: TweetId, up_to: TweetId, deadline: Deadline) -> Result<Tally, StoreError>;
+
+    /// Followers in chunks that are not finished. Where there are more chunks than a few hundred thousand, some of them.
+    async fn deliveries_pending(&self, deadline: Deadline) -> Result<u64, StoreError>;
+
+    /// The books, as far as they are closed; `None` before anybody has begun them.
+    async fn books(&self, deadline: Deadline) -> Result<Option<Books>, StoreError>;
+
+    /// Begins the books right above this tweet, unless they have begun.
+    async fn begin_books(&self, closed: TweetId, now_ms: u64, deadline: Deadline) -> Result<(), StoreError>;
+
+    /// Adds a range of ids to the books, in one commit. Nothing happens, and the answer is `false`, if they do not end where
+    /// it begins: somebody else has closed it. So each tweet counts once.
+    async fn close_books(&self, range: ClosedRange, now_ms: u64, deadline: Deadline) -> Result<bool, StoreError>;
 
     /// Drops records that were finished before `unix_ms`, at most `limit`; answers how many.
     async fn prune(&self, before_unix_ms: u64, limit: usize, deadline: Deadline) -> Result<usize, StoreError>;

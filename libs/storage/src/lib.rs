@@ -15,6 +15,7 @@
 //! roots name them.
 
 mod actor_versions;
+mod books;
 mod cache;
 mod deadline;
 mod delivery;
@@ -33,6 +34,7 @@ mod tweet;
 mod tweet_counts;
 
 pub use actor_versions::ActorVersions;
+pub use books::{BookTotals, Books, ClosedRange, Tally};
 pub use cache::{CacheEpoch, CachedTweets, RenderedTweet, TweetCache};
 pub use deadline::Deadline;
 pub use delivery::{ChunkRecord, ChunkResult, ChunkState, DeliveryStore, PendingChunk};

@@ -127,6 +127,15 @@ pub trait TweetStore: Send + Sync {
     /// [`TOMBSTONES_KEPT`](crate::TOMBSTONES_KEPT).
     async fn fates(&self, ids: &[TweetId], deadline: Deadline) -> Result<Vec<Option<TweetFate>>, StoreError>;
 
+    /// All tweets above the first of these ids and below the second, deleted ones too, in the order of ids, at most `limit`.
+    async fn ids(
+        &self,
+        above: TweetId,
+        below: TweetId,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<TweetId>, StoreError>;
+
     /// The newest ids below `below`, over all sources together, at least `limit` of them where there are as many.
     /// Deleted tweets are left out. Sees every tweet committed before the call.
     async fn page(

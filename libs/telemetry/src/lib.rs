@@ -4,6 +4,7 @@
 //! [`Metrics`] of its process, which `/metrics` renders in the text format of `OpenMetrics`. Names and units are Prometheus's:
 //! `rookery_` and a plain noun, seconds, `_total` for what only grows. Labels take few values: never an account or a tweet.
 
+mod gauges;
 mod request_id;
 pub mod trace;
 
@@ -16,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Metric, Registry};
 
+pub use gauges::Gauges;
 pub use request_id::{RequestId, X_REQUEST_ID};
 
 /// The content type of what [`Metrics::render`] answers.
@@ -105,6 +107,9 @@ mod tests {
     #[test]
     fn what_was_counted_is_rendered_and_described() {
         let mut metrics = Metrics::new("fan-out", "1.2.3");
+        let queue = Gauges::new("state", || vec![("waiting", 2), ("done", 0)]);
+        metrics.add("rookery_queue", "What is in a queue", &queue);
+        metrics.add("rookery_depth", "How deep it is", &Gauges::one(|| 7));
         let tweets = <Counter>::default();
         metrics.add("rookery_tweets", "Tweets", &tweets);
         tweets.inc_by(3);
@@ -114,6 +119,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("rookery_tweets_total 3\n"), "{text}");
+        let queue = "rookery_queue{state=\"waiting\"} 2\nrookery_queue{state=\"done\"} 0\n";
+        assert!(text.contains(queue), "{text}");
+        assert!(text.contains("rookery_depth 7\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
         let last = metrics.descriptions().last().unwrap();
         assert_eq!((&*last.name, last.kind), ("rookery_tweets_total", "counter"));

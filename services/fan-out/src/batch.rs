@@ -12,7 +12,7 @@ pub(crate) struct Pending {
 }
 
 /// Tweets together with all followers of their authors.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Batch {
     tweets: Vec<(Pending, u64)>,
     pairs: Vec<(UserId, TweetId)>,
@@ -44,40 +44,40 @@ impl Batch {
     pub(crate) fn records(self, written: &PushBatch, exists: &[bool], now_ms: u64) -> Vec<DeliveryRecord> {
         let mut counts = Counts::new(self.tweets.iter().map(|(pending, _)| pending.tweet));
         for ((_, tweets), exists) in written.iter().zip(exists) {
-            if *exists {
-                for tweet in tweets {
-                    counts.add(*tweet);
-                }
+            for tweet in tweets {
+                counts.add(*tweet, *exists);
             }
         }
         let record = |(pending, expected): (Pending, u64)| {
-            let written = counts.of(pending.tweet);
-            record(pending, expected, written, now_ms)
+            let (written, skipped) = counts.of(pending.tweet);
+            record(pending, expected, written, skipped, now_ms)
         };
         self.tweets.into_iter().map(record).collect()
     }
 }
 
-/// The books of a tweet that is done.
-pub(crate) fn record(pending: Pending, expected: u64, written: u64, now_ms: u64) -> DeliveryRecord {
+/// The books of a tweet that is done. What was skipped is counted too, not taken for what is left of the expected: whoever
+/// got lost on the way would count as skipped.
+pub(crate) fn record(pending: Pending, expected: u64, written: u64, skipped: u64, now_ms: u64) -> DeliveryRecord {
     DeliveryRecord {
         tweet: pending.tweet,
         author: pending.author,
         mode: pending.mode,
         expected,
         written,
-        skipped: expected - written,
+        skipped,
+        unfollowed: 0,
         accepted_at_ms: pending.tweet.unix_ms(),
         finished_at_ms: Some(now_ms),
     }
 }
 
-/// Counts by tweet.
-struct Counts(Vec<(TweetId, u64)>);
+/// Followers with and without a timeline, by tweet.
+struct Counts(Vec<(TweetId, (u64, u64))>);
 
 impl Counts {
     fn new(tweets: impl Iterator<Item = TweetId>) -> Self {
-        let mut counts: Vec<_> = tweets.map(|tweet| (tweet, 0)).collect();
+        let mut counts: Vec<_> = tweets.map(|tweet| (tweet, (0, 0))).collect();
         counts.sort_unstable();
         Self(counts)
     }
@@ -86,14 +86,15 @@ impl Counts {
         self.0.binary_search_by_key(&tweet, |(id, _)| *id)
     }
 
-    fn add(&mut self, tweet: TweetId) {
+    fn add(&mut self, tweet: TweetId, exists: bool) {
         if let Ok(at) = self.at(tweet) {
-            self.0[at].1 += 1;
+            let (with, without) = &mut self.0[at].1;
+            *(if exists { with } else { without }) += 1;
         }
     }
 
-    fn of(&self, tweet: TweetId) -> u64 {
-        self.at(tweet).map_or(0, |at| self.0[at].1)
+    fn of(&self, tweet: TweetId) -> (u64, u64) {
+        self.at(tweet).map_or((0, 0), |at| self.0[at].1)
     }
 }
 
@@ -128,11 +129,18 @@ mod tests {
                 .collect();
             prop_assert_eq!(got, expected);
             let exists: Vec<bool> = grouped.iter().map(|(follower, _)| active.contains(&follower.get())).collect();
-            let records = batch.records(&grouped, &exists, 1);
+            let records = batch.clone().records(&grouped, &exists, 1);
             for (record, audience) in records.iter().zip(&audiences) {
                 prop_assert_eq!(record.expected, audience.len() as u64);
                 prop_assert_eq!(record.written, audience.intersection(&active).count() as u64);
-                prop_assert_eq!(record.written + record.skipped, record.expected);
+                prop_assert_eq!(record.difference(), 0);
+            }
+
+            // Of the last follower nothing is known.
+            if let Some(((_, lost), exists)) = grouped.iter().last().zip(exists.split_last()) {
+                let records = batch.records(&grouped, exists.1, 1);
+                let difference: u64 = records.iter().map(DeliveryRecord::difference).sum();
+                prop_assert_eq!(difference, lost.len() as u64);
             }
         }
     }

@@ -233,24 +233,15 @@ async fn cut(fan_out: &FanOut, rest: PendingChunk, span: &Span) -> Result<(), St
 /// Writes one chunk and records it as finished. Followers who joined since the plan was made get the tweet and don't
 /// count; those who left are skipped.
 async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk, span: &Span) -> Result<(), StoreError> {
-    let mut written = 0;
-    let mut after = chunk.plan.after;
-    while after.is_none_or(|after| after < chunk.plan.last) {
-        let followers = followers_of(fan_out, &chunk, after).await?;
-        let Some(last) = followers.last().copied() else { break };
-        after = Some(last);
-        let mut pairs: Vec<_> = followers.into_iter().map(|follower| (follower, chunk.tweet)).collect();
-        let exists = fan_out.push(&PushBatch::group(&mut pairs), pairs.len()).await?;
-        written += exists.iter().filter(|exists| **exists).count() as u64;
+    let mut dealt = write_chunk(fan_out, &chunk).await?;
+    let mut unfollowed = unfollowed(fan_out, &chunk, &dealt).await?;
+    if unfollowed.is_none() {
+        // Somebody may have begun to follow meanwhile. Writing again changes nothing for the others.
+        tokio::time::sleep(fan_out.ports.graph.max_staleness()).await;
+        dealt = write_chunk(fan_out, &chunk).await?;
+        unfollowed = self::unfollowed(fan_out, &chunk, &dealt).await?;
     }
-    let written = written.min(chunk.plan.expected);
-    let result = ChunkResult {
-        tweet: chunk.tweet,
-        number: chunk.plan.number,
-        written,
-        skipped: chunk.plan.expected - written,
-        finished_at_ms: fan_out.clock.unix_ms(),
-    };
+    let result = dealt.result(&chunk, unfollowed.unwrap_or(0), fan_out.clock.unix_ms());
     span.count(names::DELIVERY_EXPECTED, chunk.plan.expected);
     span.count(names::DELIVERY_WRITTEN, result.written);
     span.count(names::DELIVERY_SKIPPED, result.skipped);
@@ -259,11 +250,79 @@ async fn deliver_chunk(fan_out: &FanOut, chunk: PendingChunk, span: &Span) -> Re
         .deliveries
         .finish(vec![result], fan_out.deadline())
         .await?;
-    fan_out.metrics.deliveries(result.written, result.skipped);
+    if result.written + result.skipped != chunk.plan.expected {
+        tracing::error!(?chunk, ?result, "some followers of a chunk are not accounted for");
+    }
+    fan_out.metrics.deliveries(chunk.plan.expected, result.into());
     if !finished.is_empty() {
         fan_out.chunks.finished.notify_one();
     }
     Ok(())
+}
+
+/// What became of those who follow now.
+#[derive(Default)]
+struct Dealt {
+    /// How many there were.
+    found: u64,
+    /// Those whose timelines were written.
+    written: u64,
+    /// Those without a timeline.
+    without: u64,
+}
+
+impl Dealt {
+    /// What the books say. Whoever was found and is neither written nor without a timeline is missing in it, also where
+    /// others have joined.
+    fn result(&self, chunk: &PendingChunk, unfollowed: u64, now_ms: u64) -> ChunkResult {
+        let lost = self.found - (self.written + self.without);
+        let of_plan = chunk.plan.expected.saturating_sub(lost);
+        let written = self.written.min(of_plan);
+        ChunkResult {
+            tweet: chunk.tweet,
+            number: chunk.plan.number,
+            written,
+            skipped: self.without.min(of_plan - written) + unfollowed,
+            unfollowed,
+            finished_at_ms: now_ms,
+        }
+    }
+}
+
+/// Writes all of the chunk who follow now.
+async fn write_chunk(fan_out: &FanOut, chunk: &PendingChunk) -> Result<Dealt, StoreError> {
+    let mut dealt = Dealt::default();
+    let mut after = chunk.plan.after;
+    while after.is_none_or(|after| after < chunk.plan.last) {
+        let followers = followers_of(fan_out, chunk, after).await?;
+        let Some(last) = followers.last().copied() else { break };
+        after = Some(last);
+        dealt.found += followers.len() as u64;
+        let mut pairs: Vec<_> = followers.into_iter().map(|follower| (follower, chunk.tweet)).collect();
+        let exists = fan_out.push(&PushBatch::group(&mut pairs), pairs.len()).await?;
+        let written = exists.iter().filter(|exists| **exists).count() as u64;
+        dealt.written += written;
+        dealt.without += exists.len() as u64 - written;
+    }
+    Ok(dealt)
+}
+
+/// How many of the plan follow no longer. Where fewer were found than were planned, follow-graph is asked whether it has
+/// one more: `None` if it does, and those who are missing have not left.
+async fn unfollowed(fan_out: &FanOut, chunk: &PendingChunk, dealt: &Dealt) -> Result<Option<u64>, StoreError> {
+    let missing = chunk.plan.expected.saturating_sub(dealt.found);
+    if missing == 0 {
+        return Ok(Some(0));
+    }
+    let request = ChunksRequest {
+        author: chunk.author,
+        after: chunk.plan.after,
+        limit: 1,
+        size: usize::try_from(dealt.found + 1).unwrap_or(usize::MAX),
+    };
+    let one_more = fan_out.ports.graph.chunks(request, fan_out.deadline()).await?;
+    let is_there = |more: &ChunkPlan| more.expected > dealt.found && more.last <= chunk.plan.last;
+    Ok((!one_more.first().is_some_and(is_there)).then_some(missing))
 }
 
 /// The followers of the chunk above `after`.

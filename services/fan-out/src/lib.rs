@@ -14,6 +14,7 @@
 
 mod backlog;
 mod batch;
+mod books;
 mod chunks;
 mod http;
 mod metrics;

@@ -1,5 +1,7 @@
 //! What is counted of deliveries.
 
+mod books;
+
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -9,16 +11,50 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use storage::{Books, ChunkResult};
 use telemetry::{COUNTS, DELIVERY_SECONDS, Histograms, Metrics};
+
+use books::BookMetrics;
+
+/// What became of followers.
+pub(crate) struct DealtWith {
+    written: u64,
+    skipped: u64,
+    unfollowed: u64,
+}
+
+impl From<&DeliveryRecord> for DealtWith {
+    fn from(record: &DeliveryRecord) -> Self {
+        Self {
+            written: record.written,
+            skipped: record.skipped,
+            unfollowed: record.unfollowed,
+        }
+    }
+}
+
+impl From<ChunkResult> for DealtWith {
+    fn from(result: ChunkResult) -> Self {
+        Self {
+            written: result.written,
+            skipped: result.skipped,
+            unfollowed: result.unfollowed,
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct FanOutMetrics {
     backlog: Gauge,
     oldest: Gauge<f64, AtomicU64>,
     aside: Gauge,
+    pending: Gauge,
+    books: BookMetrics,
     received: Counter,
     tweets: Family<TweetLabels, Counter>,
     deliveries: Family<DeliveryLabels, Counter>,
+    expected: Counter,
+    unaccounted: Counter,
     chunks: Family<ChunkLabels, Counter>,
     followers: Histogram,
     duration: Histograms<SizeLabels>,
@@ -32,6 +68,7 @@ struct TweetLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DeliveryLabels {
     outcome: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,9 +87,13 @@ impl Default for FanOutMetrics {
             backlog: Gauge::default(),
             oldest: Gauge::default(),
             aside: Gauge::default(),
+            pending: Gauge::default(),
+            books: BookMetrics::default(),
             received: Counter::default(),
             tweets: Family::default(),
             deliveries: Family::default(),
+            expected: Counter::default(),
+            unaccounted: Counter::default(),
             chunks: Family::default(),
             followers: Histogram::new(COUNTS),
             duration: Histograms::new_with_constructor(|| Histogram::new(DELIVERY_SECONDS)),
@@ -79,6 +120,12 @@ impl FanOutMetrics {
             &self.aside,
         );
         metrics.add(
+            "rookery_backlog_deliveries",
+            "Followers in chunks that are planned and not done, of the whole system, as each process saw it some seconds ago",
+            &self.pending,
+        );
+        self.books.register(metrics);
+        metrics.add(
             "rookery_events_received",
             "Events that were taken from the log, each time that they were",
             &self.received,
@@ -90,9 +137,21 @@ impl FanOutMetrics {
         );
         metrics.add(
             "rookery_deliveries",
-            "Followers of pushed tweets that are dealt with, by `outcome`: `written` into a timeline, or `skipped` for want \
-             of one or because they follow no longer",
+            "Followers of pushed tweets that are dealt with, by `outcome`: `written` into a timeline, or `skipped`, with a \
+             `reason`: `no_timeline`, or `unfollowed` since the tweet was planned",
             &self.deliveries,
+        );
+        metrics.add(
+            "rookery_deliveries_expected",
+            "Followers that the tweets and chunks had which this process recorded as done: what is written and skipped adds \
+             up to it",
+            &self.expected,
+        );
+        metrics.add(
+            "rookery_deliveries_unaccounted",
+            "Followers of these who were neither written nor skipped for a known reason, or were so too often: always 0. With \
+             `rookery_build_info` it tells a version that loses deliveries",
+            &self.unaccounted,
         );
         metrics.add(
             "rookery_chunks",
@@ -101,7 +160,7 @@ impl FanOutMetrics {
         );
         metrics.add(
             "rookery_author_followers",
-            "Followers of the authors of tweets, when they are pushed",
+            "Followers of the authors of tweets, when they are fanned out; nobody counts them under the strategy `pull`",
             &self.followers,
         );
         metrics.add(
@@ -129,21 +188,50 @@ impl FanOutMetrics {
         self.received.inc_by(events as u64);
     }
 
+    /// Followers in chunks that are not done.
+    pub(crate) fn deliveries_pending(&self, followers: u64) {
+        self.pending.set(i64::try_from(followers).unwrap_or(i64::MAX));
+    }
+
+    /// The books, as the store has them.
+    pub(crate) fn books(&self, books: &Books) {
+        self.books.show(books);
+    }
+
     /// Tweets that are done, deliveries and all.
     pub(crate) fn delivered(&self, records: &[DeliveryRecord]) {
         for record in records {
-            self.deliveries(record.written, record.skipped);
+            self.deliveries(record.expected, record.into());
             self.finished(record);
         }
     }
 
     /// Followers of a part of a tweet.
-    pub(crate) fn deliveries(&self, written: u64, skipped: u64) {
-        for (outcome, count) in [("written", written), ("skipped", skipped)] {
+    pub(crate) fn deliveries(&self, expected: u64, dealt: DealtWith) {
+        let DealtWith {
+            written,
+            skipped,
+            unfollowed,
+        } = dealt;
+        let no_timeline = skipped.saturating_sub(unfollowed);
+        for (outcome, reason, count) in [
+            ("written", "", written),
+            ("skipped", "no_timeline", no_timeline),
+            ("skipped", "unfollowed", unfollowed),
+        ] {
             if count > 0 {
-                self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc_by(count);
+                let labels = DeliveryLabels { outcome, reason };
+                self.deliveries.get_or_create(&labels).inc_by(count);
             }
         }
+        self.expected.inc_by(expected);
+        self.unaccounted.inc_by(expected.abs_diff(written + skipped));
+    }
+
+    /// The author of a pulled tweet has so many followers.
+    pub(crate) fn author(&self, followers: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "a follower more or less")]
+        self.followers.observe(followers as f64);
     }
 
     pub(crate) fn chunk(&self, is_done: bool) {
@@ -158,8 +246,7 @@ impl FanOutMetrics {
         let Some(finished_at_ms) = record.finished_at_ms.filter(|_| record.mode != Mode::Pull) else {
             return;
         };
-        #[expect(clippy::cast_precision_loss, reason = "a follower more or less")]
-        self.followers.observe(record.expected as f64);
+        self.author(record.expected);
         let followers = match record.expected {
             0..100 => "below 100",
             100..10_000 => "below 10k",

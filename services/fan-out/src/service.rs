@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::FanOutSettings;
 use crate::backlog;
+use crate::books;
 use crate::chunks::{self, Chunks};
 use crate::metrics::FanOutMetrics;
 use crate::spans::ChunkTraces;
@@ -87,7 +88,8 @@ impl FanOut {
                 chunk_workers.join_all(),
                 chunks::acknowledge(&self, &shutdown),
                 worker::prune(&self, &shutdown),
-                backlog::watch(&self, &shutdown)
+                backlog::watch(&self, &shutdown),
+                books::keep(&self, &shutdown)
             );
         };
         let overdue = async {

@@ -25,6 +25,8 @@ pub struct FanOutSettings {
     pub longest_pause: Duration,
     /// How long records are kept once they are finished.
     pub records_kept: Duration,
+    /// How often the books are closed, by whichever process comes first.
+    pub books_every: Duration,
 }
 
 impl Default for FanOutSettings {
@@ -40,6 +42,7 @@ impl Default for FanOutSettings {
             store_timeout: Duration::from_secs(10),
             longest_pause: Duration::from_secs(2),
             records_kept: Duration::from_hours(168),
+            books_every: Duration::from_secs(5),
         }
     }
 }

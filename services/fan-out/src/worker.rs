@@ -125,6 +125,7 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
         }
     }
     left_to_readers.extend(pulled.iter().map(|pending| (pending.tweet, pending.author)));
+    let pulled_authors: Vec<UserId> = pulled.iter().map(|pending| pending.author).collect();
     record_pulled(fan_out, pulled, spans).await?;
     look_again(fan_out, &left_to_readers).await?;
     unfinished.extend(push(fan_out, pushed, spans).await?);
@@ -136,7 +137,26 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
         .map(|received| received.receipt)
         .filter(|receipt| !in_chunks.contains(receipt))
         .collect();
-    ports.log.acknowledge(&done).await
+    ports.log.acknowledge(&done).await?;
+    if rules.pushes_anything() {
+        count_followers(fan_out, pulled_authors).await;
+    }
+    Ok(())
+}
+
+/// Counts how many followers these authors have, who are pulled for having many. Those of pushed tweets are known anyway.
+async fn count_followers(fan_out: &FanOut, authors: Vec<UserId>) {
+    if authors.is_empty() {
+        return;
+    }
+    match fan_out.ports.graph.users(&authors, fan_out.deadline()).await {
+        Ok(users) => {
+            for user in users.into_iter().flatten() {
+                fan_out.metrics.author(user.followers_count);
+            }
+        }
+        Err(error) => tracing::debug!(%error, "how many followers some authors have is not counted"),
+    }
 }
 
 /// What this build knows the format of. The rest is not acknowledged: it stays in the log for a build that does. (The streams
@@ -170,7 +190,7 @@ async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>, spans: &BatchSpan
     let now_ms = fan_out.clock.unix_ms();
     let records = pulled
         .into_iter()
-        .map(|pending| record(pending, 0, 0, now_ms))
+        .map(|pending| record(pending, 0, 0, 0, now_ms))
         .collect();
     keep(fan_out, records, spans).await
 }
@@ -294,6 +314,9 @@ async fn keep(fan_out: &FanOut, records: Vec<DeliveryRecord>, spans: &BatchSpans
     span.cover(deliveries.record(records.clone(), fan_out.deadline()))
         .await?;
     spans.recorded(&records);
+    for record in records.iter().filter(|record| record.difference() > 0) {
+        tracing::error!(?record, "some followers of a tweet are not accounted for");
+    }
     fan_out.metrics.delivered(&records);
     Ok(())
 }

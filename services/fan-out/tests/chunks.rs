@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "chunks/books.rs"]
+mod books;
 #[path = "chunks/traces.rs"]
 mod traces;
 #[path = "chunks/world.rs"]

@@ -36,8 +36,9 @@ pub(super) fn record(row: &Row) -> Result<DeliveryRecord, StoreError> {
         expected: number(3),
         written: number(4),
         skipped: number(5),
-        accepted_at_ms: number(6),
-        finished_at_ms: row.get::<_, Option<i64>>(7).map(sql::number),
+        unfollowed: number(6),
+        accepted_at_ms: number(7),
+        finished_at_ms: row.get::<_, Option<i64>>(8).map(sql::number),
     })
 }
 
@@ -113,6 +114,7 @@ pub(super) struct ResultColumns {
     pub(super) numbers: Vec<i32>,
     pub(super) written: Vec<i64>,
     pub(super) skipped: Vec<i64>,
+    pub(super) unfollowed: Vec<i64>,
     pub(super) finished_at_ms: Vec<i64>,
 }
 
@@ -126,6 +128,7 @@ impl From<&[ChunkResult]> for ResultColumns {
             numbers: chunks.iter().map(|chunk| chunk_number(chunk.number)).collect(),
             written: numbers(|chunk| chunk.written),
             skipped: numbers(|chunk| chunk.skipped),
+            unfollowed: numbers(|chunk| chunk.unfollowed),
             finished_at_ms: numbers(|chunk| chunk.finished_at_ms),
         }
     }

@@ -1,7 +1,8 @@
 //! The statements, each over many tweets at once. Rows are written by tweet, so that two who write the same tweets never
 //! wait for each other in a circle.
 
-pub(crate) const GET: &str = "SELECT tweet, author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms
+pub(crate) const GET: &str =
+    "SELECT tweet, author, mode, expected, written, skipped, unfollowed, accepted_at_ms, finished_at_ms
     FROM deliveries WHERE tweet = ANY($1)";
 
 pub(crate) const CHUNK_OF: &str = "SELECT number, after_user, last_user, expected, tries, due_at = 'infinity',
@@ -10,9 +11,9 @@ pub(crate) const CHUNK_OF: &str = "SELECT number, after_user, last_user, expecte
     ORDER BY number LIMIT 1";
 
 pub(crate) const RECORD: &str = "INSERT INTO deliveries
-        (tweet, author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms)
+        (tweet, author, mode, expected, written, skipped, unfollowed, accepted_at_ms, finished_at_ms)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::bigint[], $8::bigint[]) AS done (tweet)
+        $7::bigint[], $8::bigint[], $9::bigint[]) AS done (tweet)
     ORDER BY tweet
     ON CONFLICT (tweet) DO NOTHING";
 
@@ -88,18 +89,20 @@ pub(crate) const LOCK: &str = "SELECT tweet FROM deliveries WHERE tweet = ANY($1
 /// Gives chunks that have none their figures, adds these to the records, and finishes records that have no chunk left.
 pub(crate) const FINISH: &str = "WITH taken AS (
         UPDATE delivery_chunks AS chunk
-        SET written = done.written, skipped = done.skipped, finished_at_ms = done.finished_at_ms
-        FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
-            AS done (tweet, number, written, skipped, finished_at_ms)
+        SET written = done.written, skipped = done.skipped, unfollowed = done.unfollowed,
+            finished_at_ms = done.finished_at_ms
+        FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+            AS done (tweet, number, written, skipped, unfollowed, finished_at_ms)
         WHERE chunk.tweet = done.tweet AND chunk.number = done.number AND chunk.finished_at_ms IS NULL
-        RETURNING chunk.tweet, chunk.written, chunk.skipped, chunk.finished_at_ms
+        RETURNING chunk.tweet, chunk.written, chunk.skipped, chunk.unfollowed, chunk.finished_at_ms
     ), sums AS (
         SELECT tweet, count(*) AS chunks, sum(written)::bigint AS written, sum(skipped)::bigint AS skipped,
-            max(finished_at_ms) AS finished_at_ms
+            sum(unfollowed)::bigint AS unfollowed, max(finished_at_ms) AS finished_at_ms
         FROM taken GROUP BY tweet
     )
     UPDATE deliveries AS record
     SET written = record.written + sums.written, skipped = record.skipped + sums.skipped,
+        unfollowed = record.unfollowed + sums.unfollowed,
         chunks_left = record.chunks_left - sums.chunks,
         finished_at_ms = CASE WHEN record.chunks_left = sums.chunks THEN sums.finished_at_ms END
     FROM sums WHERE record.tweet = sums.tweet";

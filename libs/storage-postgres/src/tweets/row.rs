@@ -50,6 +50,21 @@ pub(super) async fn find(
     Ok(rows.iter().map(TweetRow::from).collect())
 }
 
+pub(crate) const IDS: &str = "SELECT id FROM tweets WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+
+/// Ids between these two, in their order.
+pub(super) async fn ids(
+    client: &impl GenericClient,
+    above: TweetId,
+    below: TweetId,
+    limit: usize,
+    deadline: Deadline,
+) -> Result<Vec<TweetId>, StoreError> {
+    let (above, below) = (sql::column(above.get()), sql::column(below.get()));
+    let rows = query(client, deadline, IDS, &[&above, &below, &sql::limit(limit)]).await?;
+    Ok(rows.iter().map(|row| sql::tweet(row.get(0))).collect())
+}
+
 /// Without texts: nobody shows them.
 pub(crate) const FATES: &str = "SELECT id, author, deleted_at_ms IS NOT NULL FROM tweets WHERE id = ANY($1)";
 

@@ -21,7 +21,7 @@ fn mode(text: &str) -> rusqlite::Result<Mode> {
 pub(super) fn find(connection: &Connection, tweet: TweetId) -> rusqlite::Result<Option<DeliveryRecord>> {
     connection
         .prepare_cached(
-            "SELECT author, mode, expected, written, skipped, accepted_at_ms, finished_at_ms
+            "SELECT author, mode, expected, written, skipped, unfollowed, accepted_at_ms, finished_at_ms
              FROM deliveries WHERE tweet = ?1",
         )?
         .query_row([sql::column(tweet.get())], |row| {
@@ -32,8 +32,9 @@ pub(super) fn find(connection: &Connection, tweet: TweetId) -> rusqlite::Result<
                 expected: sql::number(row.get(2)?),
                 written: sql::number(row.get(3)?),
                 skipped: sql::number(row.get(4)?),
-                accepted_at_ms: sql::number(row.get(5)?),
-                finished_at_ms: row.get::<_, Option<i64>>(6)?.map(sql::number),
+                unfollowed: sql::number(row.get(5)?),
+                accepted_at_ms: sql::number(row.get(6)?),
+                finished_at_ms: row.get::<_, Option<i64>>(7)?.map(sql::number),
             })
         })
         .optional()
@@ -42,7 +43,11 @@ pub(super) fn find(connection: &Connection, tweet: TweetId) -> rusqlite::Result<
 /// Adds a record; `false` if the tweet has one, which stays as it is.
 pub(super) fn insert(connection: &Connection, record: &DeliveryRecord, chunks: usize) -> rusqlite::Result<bool> {
     let inserted = connection
-        .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .prepare_cached(
+            "INSERT OR IGNORE INTO deliveries (tweet, author, mode, expected, written, skipped, unfollowed, chunks_left,
+                 accepted_at_ms, finished_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
         .execute((
             sql::column(record.tweet.get()),
             sql::column(record.author.get()),
@@ -50,6 +55,7 @@ pub(super) fn insert(connection: &Connection, record: &DeliveryRecord, chunks: u
             sql::column(record.expected),
             sql::column(record.written),
             sql::column(record.skipped),
+            sql::column(record.unfollowed),
             sql::column(chunks as u64),
             sql::column(record.accepted_at_ms),
             record.finished_at_ms.map(sql::column),
@@ -224,7 +230,7 @@ fn chunk_record(row: &Row<'_>) -> rusqlite::Result<ChunkRecord> {
 pub(super) fn finish_chunk(connection: &Connection, chunk: &ChunkResult) -> rusqlite::Result<bool> {
     let finished = connection
         .prepare_cached(
-            "UPDATE chunks SET written = ?3, skipped = ?4, finished_at_ms = ?5
+            "UPDATE chunks SET written = ?3, skipped = ?4, unfollowed = ?5, finished_at_ms = ?6
              WHERE tweet = ?1 AND number = ?2 AND finished_at_ms IS NULL",
         )?
         .execute((
@@ -232,6 +238,7 @@ pub(super) fn finish_chunk(connection: &Connection, chunk: &ChunkResult) -> rusq
             chunk.number,
             sql::column(chunk.written),
             sql::column(chunk.skipped),
+            sql::column(chunk.unfollowed),
             sql::column(chunk.finished_at_ms),
         ))?;
     Ok(finished == 1)
@@ -241,14 +248,15 @@ pub(super) fn finish_chunk(connection: &Connection, chunk: &ChunkResult) -> rusq
 pub(super) fn count_chunk(connection: &Connection, chunk: &ChunkResult) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE deliveries SET written = written + ?2, skipped = skipped + ?3, chunks_left = chunks_left - 1,
-                 finished_at_ms = iif(chunks_left = 1, ?4, NULL)
+            "UPDATE deliveries SET written = written + ?2, skipped = skipped + ?3, unfollowed = unfollowed + ?4,
+                 chunks_left = chunks_left - 1, finished_at_ms = iif(chunks_left = 1, ?5, NULL)
              WHERE tweet = ?1",
         )?
         .execute([
             sql::column(chunk.tweet.get()),
             sql::column(chunk.written),
             sql::column(chunk.skipped),
+            sql::column(chunk.unfollowed),
             sql::column(chunk.finished_at_ms),
         ])?;
     Ok(())

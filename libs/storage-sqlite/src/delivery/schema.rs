@@ -1,6 +1,6 @@
 //! The tables of `deliveries.db`.
 
-/// The partial indexes are what pruning and leasing go by.
+/// The partial indexes are what pruning and leasing go by. `books` has one row, once they have begun.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE deliveries (
@@ -33,4 +33,23 @@ ALTER TABLE chunks ADD COLUMN due_at_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX chunks_due ON chunks (due_at_ms) WHERE finished_at_ms IS NULL;
 ",
     "ALTER TABLE chunks ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;",
+    "
+ALTER TABLE deliveries ADD COLUMN unfollowed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chunks ADD COLUMN unfollowed INTEGER;
+
+CREATE TABLE books (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    closed INTEGER NOT NULL,
+    closed_at_ms INTEGER NOT NULL,
+    accepted INTEGER NOT NULL DEFAULT 0,
+    aside INTEGER NOT NULL DEFAULT 0,
+    difference INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
+    expected INTEGER NOT NULL DEFAULT 0,
+    written INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    unfollowed INTEGER NOT NULL DEFAULT 0,
+    deliveries_difference INTEGER NOT NULL DEFAULT 0
+) STRICT;
+",
 ];

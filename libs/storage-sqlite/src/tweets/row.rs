@@ -38,6 +38,26 @@ impl TweetRow {
     }
 }
 
+/// Ids between these two, in their order.
+pub(super) fn ids(
+    connection: &Connection,
+    above: TweetId,
+    below: TweetId,
+    limit: usize,
+) -> rusqlite::Result<Vec<TweetId>> {
+    connection
+        .prepare_cached("SELECT id FROM tweets WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3")?
+        .query_map(
+            [
+                sql::column(above.get()),
+                sql::column(below.get()),
+                sql::column(limit as u64),
+            ],
+            |row| row.get(0).map(sql::tweet),
+        )?
+        .collect()
+}
+
 impl TryFrom<&Row<'_>> for TweetRow {
     type Error = rusqlite::Error;
 

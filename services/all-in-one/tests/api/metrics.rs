@@ -7,6 +7,7 @@ use std::time::Duration;
 use all_in_one::StartOptions;
 use bootstrap::Started as _;
 use runtime::Settings;
+use storage_postgres::{PoolMetrics, PoolState};
 use telemetry::Metrics;
 
 use crate::app::App;
@@ -21,15 +22,19 @@ const INTRODUCTION: &str = "\
 <!-- Made from the code by ROOKERY_WRITE_METRICS_PAGE=1 cargo test -p all-in-one --test api metrics -->
 
 `GET /metrics` on the internal port of each service, and of `rookery`, answers in the OpenMetrics text format. Each of the
-four services shows its part of these. A metric with labels appears with the first of what it counts.
+four services shows its part of these; `rookery_postgres_…` are theirs alone. A metric with labels appears with the first of
+what it counts. [telemetry.md](telemetry.md#metrics) says how to read them together.
 
 | metric | kind | what it counts |
 |---|---|---|
 ";
 
+/// Of what `rookery` has, and of what the services have beside it.
 fn page(metrics: &Metrics) -> String {
+    let mut of_services = Metrics::default();
+    PoolMetrics::default().register(&mut of_services, PoolState::default);
     let mut page = INTRODUCTION.to_owned();
-    for metric in metrics.descriptions() {
+    for metric in metrics.descriptions().iter().chain(of_services.descriptions()) {
         writeln!(page, "| `{}` | {} | {} |", metric.name, metric.kind, metric.help)
             .expect("a string takes all that is written");
     }
@@ -82,7 +87,7 @@ async fn what_goes_in_and_out_is_counted() {
     };
     wait_for("rookery_timeline_builds_total{job=\"build\",outcome=\"done\"} 1\n").await;
     let tweet = app.tweet(&ada, "counted").await;
-    wait_for("rookery_deliveries_total{outcome=\"written\"} 1\n").await;
+    wait_for("rookery_deliveries_total{outcome=\"written\",reason=\"\"} 1\n").await;
     assert_eq!(app.home_texts(&ben).await, ["counted"]);
     app.delete(&format!("/v1/tweets/{}", tweet.id), &ada.token)
         .await
@@ -93,6 +98,14 @@ async fn what_goes_in_and_out_is_counted() {
         "rookery_tweets_accepted_total 1\n",
         "rookery_tweets_deleted_total 1\n",
         "rookery_tweets_fanned_out_total{mode=\"push\"} 1\n",
+        "rookery_deliveries_expected_total 1\n",
+        "rookery_deliveries_unaccounted_total 0\n",
+        "rookery_books_tweets_total{figure=\"accepted\"} 1\n",
+        "rookery_books_tweets_total{figure=\"done\"} 1\n",
+        "rookery_books_deliveries_total{figure=\"expected\"} 1\n",
+        "rookery_books_deliveries_total{figure=\"written\"} 1\n",
+        "rookery_books_difference_total{book=\"tweets\"} 0\n",
+        "rookery_books_difference_total{book=\"deliveries\"} 0\n",
         "rookery_delivery_seconds_count{followers=\"below 100\"} 1\n",
         "rookery_home_pages_total{stored=\"absent\",complete=\"true\"} 1\n",
         "rookery_home_pages_total{stored=\"present\",complete=\"true\"} 1\n",

@@ -159,6 +159,16 @@ impl TweetStore for SteppedTweets {
         self.inner.fates(ids, deadline).await
     }
 
+    async fn ids(
+        &self,
+        above: TweetId,
+        below: TweetId,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<TweetId>, StoreError> {
+        self.inner.ids(above, below, limit, deadline).await
+    }
+
     async fn page(
         &self,
         sources: &[AuthorRange],

@@ -1,9 +1,9 @@
 //! Processes that share their stores, each with a follow graph that holds it back at a gate.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -19,6 +19,7 @@ use storage::{
 };
 use storage_memory::{MemoryTimelineOptions, MemoryTimelines};
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets, TweetOptions};
+use telemetry::Metrics;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -96,13 +97,17 @@ impl World {
             planned_at_once: PAGE,
             chunk_tries: TRIES,
             longest_pause: Duration::from_millis(100),
+            books_every: Duration::from_millis(20),
             ..FanOutSettings::default()
         };
         let workers = settings.chunk_workers;
         let fan_out = FanOut::new(ports, settings, Arc::new(SystemClock));
+        let mut metrics = Metrics::default();
+        fan_out.register(&mut metrics);
         let shutdown = CancellationToken::new();
         Process {
             gate,
+            metrics,
             workers,
             running: tokio::spawn(fan_out.run(shutdown.clone())),
             shutdown,
@@ -138,6 +143,12 @@ impl World {
     pub(crate) async fn written(&self, tweet: TweetId) -> u64 {
         let record = self.deliveries.get(&[tweet], deadline()).await.unwrap().remove(0);
         record.map_or(0, |record| record.written)
+    }
+
+    /// Somebody takes the next event and acknowledges it, and does nothing else.
+    pub(crate) async fn acknowledge_only(&self) {
+        let received = self.tweets.receive(1, Duration::from_mins(1)).await.unwrap();
+        self.tweets.acknowledge(&[received[0].receipt]).await.unwrap();
     }
 
     pub(crate) async fn aside(&self) -> Vec<PendingChunk> {
@@ -183,12 +194,33 @@ fn audience(author: UserId) -> Range<u64> {
 /// A process of fan-out.
 pub(crate) struct Process {
     pub(crate) gate: Arc<Gate>,
+    metrics: Metrics,
     workers: usize,
     running: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
 impl Process {
+    /// What it says of a metric, by its name and labels; `None` where it says nothing.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.metrics.render().unwrap();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value)
+    }
+
+    /// Waits until a metric has this value.
+    pub(crate) async fn until_metric(&self, name: &str, value: u32) {
+        let begun = Instant::now();
+        while self.metric(name) != Some(f64::from(value)) {
+            let seen = self.metric(name);
+            assert!(
+                begun.elapsed() < Duration::from_mins(1),
+                "{name} is {seen:?}, not {value}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub(crate) fn workers(&self) -> usize {
         self.workers
     }
@@ -216,6 +248,10 @@ pub(crate) struct Gate {
     pages_left: AtomicUsize,
     /// Whose followers are unreadable.
     broken: Mutex<Option<UserId>>,
+    /// Whoever follows no longer.
+    left: Mutex<BTreeSet<u64>>,
+    /// Whether the first follower of each chunk is lost on the way from follow-graph.
+    loses: AtomicBool,
     /// The next answers about how tweets travel, where they are not pushed: `None` is a failure.
     rules: Mutex<VecDeque<Option<DeliveryState>>>,
 }
@@ -228,6 +264,8 @@ impl Default for Gate {
             passed: watch::Sender::new(0),
             pages_left: AtomicUsize::new(usize::MAX),
             broken: Mutex::default(),
+            left: Mutex::default(),
+            loses: AtomicBool::new(false),
             rules: Mutex::default(),
         }
     }
@@ -257,6 +295,24 @@ impl Gate {
     /// Fails, whenever it is asked, with followers above the one right below this one.
     pub(crate) fn break_at(&self, follower: Option<UserId>) {
         *self.broken.lock() = follower;
+    }
+
+    /// This account unfollows all.
+    pub(crate) fn leave(&self, follower: u64) {
+        self.left.lock().insert(follower);
+    }
+
+    /// From now on this process does not see the first follower of each chunk.
+    pub(crate) fn lose_followers(&self) {
+        self.loses.store(true, Ordering::Relaxed);
+    }
+
+    /// Who follows an author above this account.
+    fn followers(&self, author: UserId, after: Option<UserId>) -> Vec<UserId> {
+        let left = self.left.lock();
+        let above = after.map_or(0, UserId::get);
+        let follows = |follower: &u64| *follower > above && !left.contains(follower);
+        audience(author).filter(follows).map(UserId::new).collect()
     }
 
     /// The next question about the rules is answered as if all were pulled, and the one after fails.
@@ -321,10 +377,12 @@ impl FollowGraph for Graph {
                 self.0.pass().await;
             }
             self.0.look(request)?;
-            let mut above = audience(request.author)
-                .skip_while(|follower| request.after.is_some_and(|after| *follower <= after.get()));
-            let followers = above.by_ref().take(request.limit).map(UserId::new).collect();
-            let more = above.next().is_some();
+            let mut followers = self.0.followers(request.author, request.after);
+            let more = followers.len() > request.limit;
+            followers.truncate(request.limit);
+            if request.after.is_some() && self.0.loses.load(Ordering::Relaxed) {
+                followers.retain(|follower| !(follower.get() - FOLLOWERS.start).is_multiple_of(CHUNK));
+            }
             pages.push(FollowerPage { followers, more });
         }
         Ok(pages)
@@ -333,16 +391,15 @@ impl FollowGraph for Graph {
     async fn chunks(&self, request: ChunksRequest, _: Deadline) -> Result<Vec<ChunkPlan>, StoreError> {
         assert_eq!(request.author, HUGE);
         self.0.take_page()?;
-        let chunk = |(number, first): (u32, u64)| ChunkPlan {
+        let followers = self.0.followers(HUGE, request.after);
+        let chunk = |(number, some): (u32, &[UserId])| ChunkPlan {
             number,
-            after: Some(UserId::new(first - 1)),
-            last: UserId::new(first + CHUNK - 1),
-            expected: CHUNK,
+            after: Some(UserId::new(some[0].get() - 1)),
+            last: some[some.len() - 1],
+            expected: some.len() as u64,
         };
-        let firsts = FOLLOWERS
-            .step_by(request.size)
-            .skip_while(|first| request.after.is_some_and(|after| *first <= after.get()));
-        Ok((0..).zip(firsts).map(chunk).take(request.limit).collect())
+        let chunks = (0..).zip(followers.chunks(request.size)).map(chunk);
+        Ok(chunks.take(request.limit).collect())
     }
 
     async fn reader(

@@ -79,6 +79,7 @@ async fn a_hole_where_the_readers_chunk_is_done() {
         number: 0,
         written: 1,
         skipped: 0,
+        unfollowed: 0,
         finished_at_ms: lost.unix_ms(),
     };
     world.deliveries.finish(vec![result], deadline()).await.unwrap();
@@ -120,6 +121,7 @@ async fn books_that_do_not_add_up() {
         expected: 3,
         written: 1,
         skipped: 1,
+        unfollowed: 0,
         accepted_at_ms: tweet.unix_ms(),
         finished_at_ms: Some(tweet.unix_ms()),
     };

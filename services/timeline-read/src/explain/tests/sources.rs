@@ -58,6 +58,7 @@ async fn finish_first_chunk(world: &World, tweet: TweetId) {
         number: 0,
         written: 1,
         skipped: 0,
+        unfollowed: 0,
         finished_at_ms: tweet.unix_ms(),
     };
     world.deliveries.finish(vec![result], deadline()).await.unwrap();

@@ -187,6 +187,7 @@ impl World {
             expected: u64::from(mode.is_pushed()),
             written: u64::from(mode.is_pushed()),
             skipped: 0,
+            unfollowed: 0,
             accepted_at_ms: tweet.unix_ms(),
             finished_at_ms: Some(tweet.unix_ms() + 9),
         };
