@@ -38,11 +38,20 @@ spec:
     {{- $_ := set $query "metric" (dict "name" "delivery-p99" "success" "<= 5" "failure" "> 5"
       "query" (printf "histogram_quantile(0.99, sum by (le) (rate(rookery_delivery_seconds_bucket{%s}%s)))" $canary $window)) }}
     {{- include "rookery.analysisMetric" $query | nindent 4 }}
+    # Of the deliveries of this version, those that were neither written nor skipped for a reason.
+    {{- $_ := set $query "metric" (dict "name" "unaccounted" "success" "== 0" "failure" "> 0"
+      "query" (printf "sum(increase(rookery_deliveries_unaccounted_total{%s}%s))" $canary $window)) }}
+    {{- include "rookery.analysisMetric" $query | nindent 4 }}
     # What a version takes and never finishes waits, and grows old.
     {{- $_ := set $query "metric" (dict "name" "backlog" "success" "<= 30" "failure" "> 30"
       "query" (printf "max(rookery_backlog_oldest_seconds{namespace=\"%s\"})" .root.Release.Namespace)) }}
     {{- include "rookery.analysisMetric" $query | nindent 4 }}
     {{- end }}
+    # Entries of stored timelines that audits find wrong, whoever wrote them.
+    {{- $audits := printf "(sum(increase(rookery_audit_%%s_total{namespace=\"%s\"}%s)) or vector(0))" .root.Release.Namespace $window }}
+    {{- $_ := set $query "metric" (dict "name" "audits" "success" "== 0" "failure" "> 0"
+      "query" (printf "%s + %s" (printf $audits "missing") (printf $audits "extra"))) }}
+    {{- include "rookery.analysisMetric" $query | nindent 4 }}
 {{- end }}
 
 {{/* One question, of (dict "argo" VALUES "metric" (dict "name" NAME "query" PROMQL "success" BOUND "failure" BOUND)). */}}
