@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cargo::workspace_root;
-use crate::tools::{HADOLINT, ShellCheck, Tool};
+use crate::tools::{HADOLINT, ShellCheck, Tool, ZIZMOR};
 
 /// Runs a linter over files; it must find nothing.
 fn check(linter: &dyn Tool, arguments: &[&str], files: &[PathBuf]) {
@@ -38,4 +38,14 @@ fn scripts_are_clean() {
 #[test]
 fn the_dockerfile_is_clean() {
     check(&HADOLINT, &[], &[workspace_root().join("Dockerfile")]);
+}
+
+#[test]
+fn workflows_are_clean() {
+    let workflows = workspace_root().join(".github/workflows");
+    check(
+        &ZIZMOR,
+        &["--offline", "--no-progress", "--persona", "pedantic"],
+        &[workflows],
+    );
 }

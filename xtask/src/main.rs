@@ -14,6 +14,7 @@ mod config_docs;
 mod dashboards;
 mod doc_check;
 mod doc_table;
+mod e2e_images;
 mod e2e_k8s;
 mod haproxy;
 mod interrupts;
@@ -65,6 +66,8 @@ enum Command {
     ComposeConfig,
     /// Install the chart on the cluster that KUBECONFIG names, and see that it loses no tweet whatever is done to it.
     E2eK8s(e2e_k8s::E2eArguments),
+    /// Build the images that e2e-k8s wants, that of a version that loses deliveries among them.
+    E2eImages(e2e_images::ImagesArguments),
     /// Run random histories against the system, for many steps, each answer compared with the oracle's.
     Oracle(oracle::OracleArguments),
     /// Plant known faults, one at a time, and see whether the comparison with the oracle, or the tests of a trap, find each.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::ChartDocs => chart::docs::run(),
         Command::ComposeConfig => compose::run(),
         Command::E2eK8s(arguments) => e2e_k8s::run(&arguments),
+        Command::E2eImages(arguments) => e2e_images::run(&arguments),
         Command::Oracle(arguments) => oracle::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Model(arguments) => model::run(&arguments),

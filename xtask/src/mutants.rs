@@ -107,12 +107,12 @@ impl Check {
 }
 
 /// The committed state, in a folder of its own. It goes with this value; what was built is kept for the next time.
-struct Worktree {
+pub(crate) struct Worktree {
     path: PathBuf,
 }
 
 impl Worktree {
-    fn add() -> Result<Self> {
+    pub(crate) fn add() -> Result<Self> {
         let tree = Self {
             path: cargo::target_dir().join("mutants/tree"),
         };
@@ -132,7 +132,11 @@ impl Worktree {
         let _ = git.args(["worktree", "remove", "--force"]).arg(&self.path).output();
     }
 
-    fn apply(&self, patch: &Path, reverse: bool) -> Result<()> {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn apply(&self, patch: &Path, reverse: bool) -> Result<()> {
         let mut git = git(&self.path);
         git.arg("apply").args(reverse.then_some("--reverse")).arg(patch);
         run_to_success(&mut git).with_context(|| format!("{} does not apply: mend the patch", patch.display()))

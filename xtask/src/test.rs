@@ -27,11 +27,12 @@ pub(crate) struct TestArguments {
 }
 
 /// What tests run, beside servers.
-const TOOLS: [&dyn Tool; 7] = [
+const TOOLS: [&dyn Tool; 8] = [
     &tools::Curl,
     &tools::Helm,
     &tools::KUBERNETES_VALIDATE,
     &tools::CHECKOV,
+    &tools::ZIZMOR,
     &tools::ShellCheck,
     &tools::HADOLINT,
     &tools::Promtool,

@@ -25,7 +25,7 @@ pub(crate) use haproxy::HaProxy;
 pub(crate) use helm::{Helm, Kubectl};
 pub(crate) use postgres::Postgres;
 pub(crate) use prometheus::{Prometheus, Promtool};
-pub(crate) use python::{CHECKOV, HADOLINT, KUBERNETES_VALIDATE};
+pub(crate) use python::{CHECKOV, HADOLINT, KUBERNETES_VALIDATE, ZIZMOR};
 pub(crate) use redis::Redis;
 pub(crate) use setpriv::SetPriv;
 pub(crate) use shellcheck::ShellCheck;

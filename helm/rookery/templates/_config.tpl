@@ -9,8 +9,13 @@ ROOKERY__REDIS__URL_FILE: /etc/rookery/secrets/redis-url
 {{- if .Values.valkey.eventsUrl.secretName }}
 ROOKERY__EVENTS__REDIS_URL_FILE: /etc/rookery/secrets/events-redis-url
 {{- end }}
-ROOKERY__FOLLOW_GRAPH__URL: http://{{ include "rookery.fullname" . }}-follow-graph:8081
-{{- range $section, $keys := .Values.config }}
+ROOKERY__FOLLOW_GRAPH__URL: http://{{ include "rookery.fullname" . }}-follow-graph-internal:8081
+{{ include "rookery.settings" .Values.config | trim }}
+{{- end }}
+
+{{/* The same names for a map of sections and keys, in the form of `config`. */}}
+{{- define "rookery.settings" -}}
+{{- range $section, $keys := . }}
 {{- range $key, $value := $keys }}
 {{- /* As JSON, since a large number would be printed with an exponent. */}}
 ROOKERY__{{ upper $section }}__{{ upper $key }}: {{ $value | toJson | trimAll "\"" | quote }}

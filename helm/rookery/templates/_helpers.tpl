@@ -3,7 +3,7 @@
 tweet-ingest: {path: /v1/tweets, asksFollowGraph: true}
 fan-out: {asksFollowGraph: true}
 timeline-read: {path: /v1/timelines, asksFollowGraph: true}
-follow-graph: {path: /v1, signs: true}
+follow-graph: {path: /v1, signs: true, isAsked: true}
 {{- end }}
 
 {{- define "rookery.fullname" -}}
@@ -41,7 +41,14 @@ annotations:
 
 {{/* The values of a service, of (dict "root" $ "service" NAME): `defaults`, and what is set for it alone. */}}
 {{- define "rookery.service" -}}
-{{- mergeOverwrite (deepCopy .root.Values.defaults) (index .root.Values.services .service) | toYaml }}
+{{- $settings := mergeOverwrite (deepCopy .root.Values.defaults) (index .root.Values.services .service) }}
+{{- include "rookery.checkCanary" (dict "root" .root "service" .service "canary" $settings.canary) }}
+{{- toYaml $settings }}
+{{- end }}
+
+{{/* The version that pods are labelled with, of (dict "root" $ "tag" TAG): a label has no room for a digest. */}}
+{{- define "rookery.version" -}}
+{{- coalesce .tag .root.Values.image.tag .root.Chart.AppVersion | splitList "@" | first | trunc 63 }}
 {{- end }}
 
 {{/* Image of a service, of (dict "root" $ "service" NAME "tag" TAG). */}}

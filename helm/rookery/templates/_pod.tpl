@@ -54,7 +54,7 @@ timeoutSeconds: 3
 {{- end }}
 {{- end }}
 
-{{/* The pod template of a service, of (dict "root" $ "service" NAME "track" TRACK "settings" VALUES "configMap" NAME). */}}
+{{/* The pod template of a service, of (dict "root" $ "service" NAME "track" TRACK "settings" VALUES). */}}
 {{- define "rookery.pod" -}}
 {{- $root := .root }}
 {{- $settings := .settings }}
@@ -63,7 +63,7 @@ timeoutSeconds: 3
 metadata:
   labels:
     {{- include "rookery.selectorLabels" $labels | nindent 4 }}
-    app.kubernetes.io/version: {{ coalesce $settings.tag $root.Values.image.tag $root.Chart.AppVersion | quote }}
+    app.kubernetes.io/version: {{ include "rookery.version" (dict "root" $root "tag" $settings.tag) | quote }}
     rookery/track: {{ .track }}
     {{- with $settings.podLabels }}
     {{- toYaml . | nindent 4 }}
@@ -90,10 +90,16 @@ spec:
       image: {{ include "rookery.image" (dict "root" $root "service" .service "tag" $settings.tag) | quote }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       envFrom:
-        - configMapRef: {name: {{ .configMap }}}
+        - configMapRef: {name: {{ include "rookery.fullname" $root }}-config}
+      {{- $env := include "rookery.settings" $settings.config | fromYaml }}
       {{- if $facts.signs }}
+      {{- $_ := set $env "ROOKERY__AUTH__PRIVATE_KEY_FILE" "/etc/rookery/secrets/private.pem" }}
+      {{- end }}
+      {{- with $env }}
       env:
-        - {name: ROOKERY__AUTH__PRIVATE_KEY_FILE, value: /etc/rookery/secrets/private.pem}
+        {{- range $name, $value := . }}
+        - {name: {{ $name }}, value: {{ $value | quote }}}
+        {{- end }}
       {{- end }}
       ports:
         {{- if $facts.path }}

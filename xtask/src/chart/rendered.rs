@@ -60,8 +60,12 @@ fn manifests_are_valid_for_every_version_of_kubernetes() {
         let output = validate.args(&files).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8(said).unwrap();
-        // What is no part of Kubernetes: the Gateway API and the Prometheus operator.
-        let others = ["gateway.networking.k8s.io/v1", "monitoring.coreos.com/v1"];
+        // What is no part of Kubernetes: the Gateway API, Argo Rollouts and the Prometheus operator.
+        let others = [
+            "gateway.networking.k8s.io/v1",
+            "argoproj.io/v1alpha1",
+            "monitoring.coreos.com/v1",
+        ];
         let others = others.map(|api| format!("with api version {api}"));
         let said: Vec<&str> = said
             .lines()

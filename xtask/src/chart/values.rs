@@ -52,9 +52,47 @@ fn typos_are_refused() {
         "networkPolicy.publicFrom[0].podSelektor.a=b",
         "monitoring.podMonitor.enable=true",
         "monitoring.podMonitor.interval=often",
+        "services.fan-out.config.timeline.pull_treshold=5",
+        "services.fan-out.canary.mode=weight",
+        "services.fan-out.canary.wieght=5",
+        "services.timeline-read.canary.weight=101",
+        "services.timeline-read.canary.argo.steps[0]=-1",
+        // What is said at one place and makes no sense together.
+        "services.timeline-read.canary.mode=argo,services.timeline-read.canary.weight=5",
+        "services.timeline-read.canary.mode=none,services.timeline-read.canary.tag=1.2.4",
     ] {
         let said = refusal(&helm, &["--set", trial, "--set", typo]);
         assert!(said.contains("schema"), "{typo}: {said}");
+    }
+}
+
+#[test]
+fn canaries_that_make_no_sense_are_refused() {
+    let Some(helm) = Program::find() else { return };
+    let trial = "postgresql.trial.enabled=true,valkey.trial.enabled=true";
+    let route = "httpRoute.enabled=true,httpRoute.parentRefs[0].name=public";
+    let read = "services.timeline-read.canary";
+    for (settings, reason) in [
+        (format!("{read}.tag=1.2.4"), "are for mode=weights, not for mode=none"),
+        (
+            format!("defaults.canary.mode=argo,{read}.config.log.filter=debug"),
+            "not for mode=argo",
+        ),
+        (
+            format!("{read}.mode=weights,{read}.weight=5"),
+            "no HTTPRoute leads to timeline-read",
+        ),
+        (
+            format!("{route},services.fan-out.canary.mode=weights,services.fan-out.canary.weight=5"),
+            "no HTTPRoute leads to fan-out",
+        ),
+        (
+            format!("{read}.mode=argo,{read}.argo.trafficRouting=true"),
+            "no HTTPRoute leads to timeline-read",
+        ),
+    ] {
+        let said = refusal(&helm, &["--set", trial, "--set", &settings]);
+        assert!(said.contains(reason), "{settings}: {said}");
     }
 }
 
@@ -78,7 +116,7 @@ fn the_schema_knows_every_setting_of_the_services() {
     let schema = fs::read_to_string(folder().join("values.schema.json")).unwrap();
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     let properties = |value: &serde_json::Value| value["properties"].as_object().unwrap().clone();
-    let known: BTreeSet<String> = properties(&schema["properties"]["config"])
+    let known: BTreeSet<String> = properties(&schema["definitions"]["config"])
         .iter()
         .flat_map(|(section, value)| {
             properties(value)

