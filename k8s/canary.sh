@@ -173,7 +173,8 @@ unless_interrupted() {
 metrics_of() {
   local pod=$1 file=$2 pid port='' tries=0
   : > "$file.port"
-  kube port-forward "pod/$pod" :8081 > "$file.port" 2> /dev/null &
+  # Not by a function: killing the shell that runs one would leave kubectl behind.
+  kubectl --namespace "$namespace" port-forward "pod/$pod" :8081 > "$file.port" 2> /dev/null &
   pid=$!
   until port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\) .*/\1/p' "$file.port") && [[ -n $port ]]; do
     if ((++tries > 100)) || ! kill -0 "$pid" 2> /dev/null; then break; fi
