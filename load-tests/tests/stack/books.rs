@@ -11,7 +11,7 @@ use crate::faults::SETTLED_WITHIN;
 use crate::support::{TestStack, follow, person, post};
 
 /// Longer than two looks at what does not agree.
-const CLOSED_WITHIN: Duration = Duration::from_secs(60);
+const CLOSED_WITHIN: Duration = Duration::from_mins(1);
 
 /// What a process shows, by name and labels.
 pub(crate) struct Shown(HashMap<String, u64>);
