@@ -10,9 +10,11 @@ mod import;
 mod memory;
 mod population;
 mod posts;
+mod processor;
 mod redis_tools;
 mod rounds;
 mod stack_deliveries;
+mod telemetry_cost;
 mod timeline_bytes;
 
 use anyhow::Result;
@@ -40,6 +42,8 @@ enum Benchmark {
     StackDeliveries(stack_deliveries::Options),
     /// Home timeline reads a second, beside a handler that does nothing but answer as many bytes.
     HomeReads(home_reads::Options),
+    /// What traces cost: posts, deliveries and home reads without, with one in a hundred, and with all.
+    TelemetryCost(telemetry_cost::Options),
     /// Memory that a full home timeline takes, for each entry.
     TimelineBytes(timeline_bytes::Options),
     /// Time and memory to import a follow graph.
@@ -54,6 +58,7 @@ fn main() -> Result<()> {
             Benchmark::Deliveries(options) => deliveries::run(&options).await,
             Benchmark::StackDeliveries(options) => stack_deliveries::run(&options).await,
             Benchmark::HomeReads(options) => home_reads::run(&options).await,
+            Benchmark::TelemetryCost(options) => telemetry_cost::run(&options).await,
             Benchmark::TimelineBytes(options) => timeline_bytes::run(&options).await,
             Benchmark::Import(options) => import::run(&options).await,
         }

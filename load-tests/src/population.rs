@@ -45,7 +45,12 @@ pub(crate) fn edges(accounts: u64, followees: u64) -> impl Iterator<Item = (u64,
 
 /// Makes accounts `u1`, `u2`, …, each of which follows `followees` others.
 pub(crate) async fn make_graph(graph: &SqliteGraph, accounts: u64, followees: u64) -> Result<()> {
-    let mut edges = edges(accounts, followees).peekable();
+    import(graph, edges(accounts, followees)).await
+}
+
+/// Has followers follow followees, and makes the accounts that there are not yet.
+pub(crate) async fn import(graph: &SqliteGraph, edges: impl Iterator<Item = (u64, u64)>) -> Result<()> {
+    let mut edges = edges.peekable();
     while edges.peek().is_some() {
         let batch = edges.by_ref().take(IMPORT_BATCH).collect();
         graph.import(batch, false, Deadline::after(PATIENCE)).await?;

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cargo;
 
 /// What can be measured, and what it tells. `load-tests` does the measuring.
-const BENCHMARKS: [(&str, &str); 6] = [
+const BENCHMARKS: [(&str, &str); 7] = [
     (
         "posts",
         "durable tweets a second, through the tweet store and over HTTP",
@@ -26,14 +26,19 @@ const BENCHMARKS: [(&str, &str); 6] = [
         "home timeline reads a second, beside a handler that does nothing but answer as many bytes",
     ),
     (
+        TELEMETRY,
+        "what traces cost posts, deliveries and home reads: off, one in a hundred, all",
+    ),
+    (
         "timeline-bytes",
         "memory that a full home timeline takes, for each entry",
     ),
     ("import", "time and memory to import a follow graph"),
 ];
 
-/// The one that starts the services as processes, all built together, from the folder that it is in itself.
+/// Those that start programs as processes, built together with them, from the folder that they are in themselves.
 const STACK: &str = "stack-deliveries";
+const TELEMETRY: &str = "telemetry-cost";
 
 /// Which benchmark.
 #[derive(Args)]
@@ -54,13 +59,12 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
     if !BENCHMARKS.iter().any(|(known, _)| known == name) {
         bail!("there is no benchmark {name:?}; there are:\n{}", list());
     }
-    let mut command = if name == STACK {
-        let mut build = cargo::command();
-        build.args(["build", "--release", "--workspace", "--bins"]);
-        cargo::announce(&build);
-        ensure!(build.status()?.success(), "the services could not be built");
-        Command::new(cargo::target_dir().join("release/rookery-bench"))
-    } else {
+    let programs: &[&str] = match name.as_str() {
+        STACK => &["--workspace"],
+        TELEMETRY => &["--package", "all-in-one", "--package", "load-tests"],
+        _ => &[],
+    };
+    let mut command = if programs.is_empty() {
         let mut command = cargo::command();
         command.args([
             "run",
@@ -72,6 +76,12 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
             "--",
         ]);
         command
+    } else {
+        let mut build = cargo::command();
+        build.args(["build", "--release", "--bins"]).args(programs);
+        cargo::announce(&build);
+        ensure!(build.status()?.success(), "the programs could not be built");
+        Command::new(cargo::target_dir().join("release/rookery-bench"))
     };
     command.arg(name);
     command.args(&arguments.options);

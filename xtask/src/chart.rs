@@ -8,6 +8,8 @@ pub(crate) mod docs;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod rendered;

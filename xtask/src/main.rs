@@ -11,6 +11,7 @@ mod cargo;
 mod chart;
 mod compose;
 mod config_docs;
+mod dashboards;
 mod doc_check;
 mod doc_table;
 mod e2e_images;
@@ -57,6 +58,8 @@ enum Command {
     DocCheck,
     /// Write docs/configuration.md anew, from config/rookery.toml.
     ConfigDocs,
+    /// Draw the dashboards of monitoring/dashboards as pictures, from what a Prometheus has scraped.
+    Dashboards(dashboards::DashboardsArguments),
     /// Write the table of values in the chart's README anew, from its values.yaml.
     ChartDocs,
     /// Write the load balancer's files for compose.yaml anew, in docker/haproxy.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Stack(arguments) => stack::run(&arguments),
         Command::DocCheck => doc_check::run(),
         Command::ConfigDocs => config_docs::run(),
+        Command::Dashboards(arguments) => dashboards::run(&arguments),
         Command::ChartDocs => chart::docs::run(),
         Command::ComposeConfig => compose::run(),
         Command::E2eK8s(arguments) => e2e_k8s::run(&arguments),

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL, Redis (or Valkey), replicas of the four services and a load balancer, all on loopback. Everything that
 //! belongs to a stack is in one folder, `target/stack`; `stack.json` in it says what runs and how each process is started
-//! again. Processes outlive whoever starts them. They carry the folder's name in their environment, by which they are
+//! again. With `--observe` a Prometheus and a receiver of traces belong to it. Processes outlive whoever starts them. They carry the folder's name in their environment, by which they are
 //! found, also those that somebody else has started again.
 
 mod describe;
@@ -10,6 +10,7 @@ mod down;
 mod folder;
 mod keys;
 mod load_balancer;
+mod observe;
 mod options;
 mod plan;
 mod processes;
@@ -19,14 +20,15 @@ mod services;
 mod status;
 mod up;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
 pub(crate) use describe::SERVICES;
 
+use describe::Description;
 use folder::Folder;
 use options::UpArguments;
 
@@ -52,6 +54,14 @@ enum StackCommand {
     },
     /// Show what runs; fails unless all of it is ready.
     Status,
+}
+
+/// Where the Prometheus of the stack in this folder is.
+pub(crate) fn prometheus_url(folder: &Path) -> Result<String> {
+    let stack = Description::read(&Folder::new(folder))?;
+    let prometheus = stack.as_ref().and_then(|stack| stack.one(describe::PROMETHEUS));
+    let prometheus = prometheus.context("no Prometheus: `cargo xtask stack up --observe` starts one")?;
+    Ok(prometheus.internal_url.clone())
 }
 
 /// Does it.

@@ -42,6 +42,6 @@ pub use otlp::OtlpReceiver;
 pub use process::{ProcessOptions, RookeryProcess};
 pub use runner::{Violation, run};
 pub use shrink::{Shrunk, shrink};
-pub use stack::{LOAD_BALANCER, Part, SERVICES, Stack};
+pub use stack::{LOAD_BALANCER, PROMETHEUS, Part, SERVICES, Stack};
 pub use system::{Operator, System};
 pub use transport::{Answer, ClientError, HttpTransport, Request, Transport};

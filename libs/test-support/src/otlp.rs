@@ -1,12 +1,13 @@
-//! A receiver of traces: OTLP over HTTP in, JSON lines out. It stands for a collector, a well or an ill one.
+//! A receiver of traces, OTLP over HTTP, for tests. It stands for a collector, a well or an ill one.
+//!
+//! The program `otlp-receiver` takes traces in the same way, and writes them to a [`SpanFile`].
 
+mod file;
 mod span;
 mod trace;
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -14,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use parking_lot::Mutex;
-use prost::Message;
 
-pub use span::{LinkRecord, SpanRecord};
+pub use file::SpanFile;
+pub use span::{LinkRecord, SpanRecord, decode};
 pub use trace::Trace;
 
-const MAX_BODY_BYTES: usize = 64 << 20;
+/// The largest request that is taken.
+pub const MAX_BODY_BYTES: usize = 64 << 20;
 /// Far longer than spans wait before they are sent.
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -42,7 +43,6 @@ struct State {
     spans: Vec<SpanRecord>,
     manner: Manner,
     requests: usize,
-    file: Option<File>,
 }
 
 /// The receiver. It ends when this is dropped.
@@ -55,22 +55,12 @@ pub struct OtlpReceiver {
 impl OtlpReceiver {
     /// Receives on a free port of this machine.
     pub fn start() -> io::Result<Self> {
-        Self::listen(None)
-    }
-
-    /// The same, and writes each span as a line of JSON.
-    pub fn into_file(path: &Path) -> io::Result<Self> {
-        Self::listen(Some(File::create(path)?))
-    }
-
-    fn listen(file: Option<File>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let state = Arc::new(Mutex::new(State {
             spans: Vec::new(),
             manner: Manner::Take,
             requests: 0,
-            file,
         }));
         let (started, server) = mpsc::channel();
         let shared = Arc::clone(&state);
@@ -184,25 +174,9 @@ async fn receive(state: web::Data<Mutex<State>>, body: web::Bytes) -> HttpRespon
         Manner::Refuse => return HttpResponse::BadRequest().finish(),
         Manner::Hang => std::future::pending().await,
     }
-    let Ok(request) = ExportTraceServiceRequest::decode(body) else {
+    let Ok(records) = decode(body) else {
         return HttpResponse::BadRequest().finish();
     };
-    let records = span::records(request);
-    let mut state = state.lock();
-    if let Some(file) = &mut state.file
-        && let Err(error) = write(file, &records)
-    {
-        return HttpResponse::InternalServerError().body(error.to_string());
-    }
-    state.spans.extend(records);
+    state.lock().spans.extend(records);
     HttpResponse::Ok().content_type("application/x-protobuf").finish()
-}
-
-fn write(file: &mut File, records: &[SpanRecord]) -> io::Result<()> {
-    let mut lines = String::new();
-    for record in records {
-        lines.push_str(&serde_json::to_string(record)?);
-        lines.push('\n');
-    }
-    file.write_all(lines.as_bytes())
 }

@@ -91,6 +91,11 @@ impl RookeryProcess {
         &self.operator
     }
 
+    /// Its process id; none where it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.lock().as_ref().map(Child::id)
+    }
+
     /// A command of the same program, with the same settings.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.options.binary);

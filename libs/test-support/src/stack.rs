@@ -29,6 +29,8 @@ use replicas::Replicas;
 pub const SERVICES: [&str; 4] = ["follow-graph", "tweet-ingest", "fan-out", "timeline-read"];
 /// The part that spreads requests over them.
 pub const LOAD_BALANCER: &str = "load-balancer";
+/// The part that scrapes them, with `--observe`.
+pub const PROMETHEUS: &str = "prometheus";
 
 /// What somebody did shows to somebody else within so long: a deletion, within a second of its 204.
 const STALENESS: Duration = Duration::from_secs(1);

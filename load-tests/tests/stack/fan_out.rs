@@ -11,6 +11,7 @@ use serde_json::Value;
 use test_support::client::TweetBody;
 use test_support::{Client, Part, Request, Stop, System};
 
+use crate::books;
 use crate::faults::{SETTLED_WITHIN, under_load_for};
 use crate::support::TestStack;
 
@@ -149,6 +150,9 @@ async fn the_chunks_of_a_huge_author_survive_a_worker() {
         let figures = ["expected", "written"].map(|name| record[name].as_u64());
         assert_eq!(figures, [Some(FOLLOWERS), Some(READERS.len() as u64)], "{record}");
     }
+    let books = books::assert_balanced(&running).await;
+    let expected = FOLLOWERS * TWEETS as u64;
+    assert_eq!(books.deliveries("expected"), expected, "each chunk counts once");
     tweets.reverse();
     for reader in &readers {
         assert_eq!(home(&client, reader).await, tweets);

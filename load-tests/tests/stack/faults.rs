@@ -1,5 +1,5 @@
 //! Under a steady load every process is killed, and every store. Afterwards every acknowledged tweet is in every timeline
-//! that it belongs to, once.
+//! that it belongs to, once, and the books agree.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use load_tests::ledger::{Ledger, LedgerOptions, Report};
 use test_support::{Stop, System};
 
+use crate::books;
 use crate::support::TestStack;
 
 const LOAD: LedgerOptions = LedgerOptions {
@@ -64,6 +65,7 @@ pub(crate) async fn under_load_for(
         report.without_retry_after, 0,
         "after {name}: a 503 says when to come again"
     );
+    books::assert_balanced(&running).await;
     println!(
         "{name}: {} tweets, all there after {took:.1?}; {report}",
         ledger.acknowledged()

@@ -8,7 +8,9 @@
 
 mod aside;
 mod audit;
+mod books;
 mod configuration;
+mod dashboards;
 mod drain;
 mod explain;
 mod fan_out;

@@ -17,6 +17,7 @@ use telemetry::{COUNTS, DELIVERY_SECONDS, Histograms, Metrics};
 use books::BookMetrics;
 
 /// What became of followers.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct DealtWith {
     written: u64,
     skipped: u64,
@@ -70,6 +71,9 @@ struct DeliveryLabels {
     outcome: &'static str,
     reason: &'static str,
 }
+
+const CHUNK_DONE: &str = "done";
+const CHUNK_FAILED: &str = "failed";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ChunkLabels {
@@ -169,6 +173,24 @@ impl FanOutMetrics {
              (`below 100`, `below 10k`, `below 1M`, `more`)",
             &self.duration,
         );
+        self.begin_at_zero();
+    }
+
+    /// What appears with its first is no increase to Prometheus.
+    fn begin_at_zero(&self) {
+        for mode in [Mode::Push, Mode::Pull, Mode::Both] {
+            let mode = mode.as_str();
+            self.tweets.get_or_create(&TweetLabels { mode }).inc_by(0);
+        }
+        for outcome in [CHUNK_DONE, CHUNK_FAILED] {
+            self.chunks.get_or_create(&ChunkLabels { outcome }).inc_by(0);
+        }
+        let nothing = DealtWith {
+            written: 0,
+            skipped: 0,
+            unfollowed: 0,
+        };
+        self.deliveries(0, nothing);
     }
 
     /// What lies before fan-out now.
@@ -219,10 +241,8 @@ impl FanOutMetrics {
             ("skipped", "no_timeline", no_timeline),
             ("skipped", "unfollowed", unfollowed),
         ] {
-            if count > 0 {
-                let labels = DeliveryLabels { outcome, reason };
-                self.deliveries.get_or_create(&labels).inc_by(count);
-            }
+            let labels = DeliveryLabels { outcome, reason };
+            self.deliveries.get_or_create(&labels).inc_by(count);
         }
         self.expected.inc_by(expected);
         self.unaccounted.inc_by(expected.abs_diff(written + skipped));
@@ -235,7 +255,7 @@ impl FanOutMetrics {
     }
 
     pub(crate) fn chunk(&self, is_done: bool) {
-        let outcome = if is_done { "done" } else { "failed" };
+        let outcome = if is_done { CHUNK_DONE } else { CHUNK_FAILED };
         self.chunks.get_or_create(&ChunkLabels { outcome }).inc();
     }
 

@@ -10,6 +10,17 @@ use crate::audit::AuditMetrics;
 use crate::build::Job;
 use crate::sources::Lookup;
 
+/// The values of labels.
+const STORED: [&str; 3] = [ABSENT, PRESENT, UNREACHABLE];
+const ABSENT: &str = "absent";
+const PRESENT: &str = "present";
+const UNREACHABLE: &str = "unreachable";
+const WORK: [&str; 3] = [BUILD, BACKFILL, REBUILD];
+const BUILD: &str = "build";
+const BACKFILL: &str = "backfill";
+const REBUILD: &str = "rebuild";
+const OUTCOMES: [&str; 4] = ["done", "failed", "superseded", "dropped"];
+
 #[derive(Debug, Clone)]
 pub(crate) struct ReadMetrics {
     home_pages: Family<HomeLabels, Counter>,
@@ -32,7 +43,7 @@ struct TweetLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabels {
-    job: &'static str,
+    work: &'static str,
     outcome: &'static str,
 }
 
@@ -68,12 +79,29 @@ impl ReadMetrics {
         );
         metrics.add(
             "rookery_timeline_builds",
-            "Timelines that were put in order behind reads, by `job` (`build` of a missing one, `backfill` of a new follow, \
+            "Timelines that were put in order behind reads, by `work` (`build` of a missing one, `backfill` of a new follow, \
              `rebuild` of one that an audit found wrong or an operator wants anew) and `outcome` (`done`, `failed`; \
              `superseded` by another build, `dropped` when the queue was full)",
             &self.builds,
         );
         self.audits.register(metrics);
+        self.begin_at_zero();
+    }
+
+    /// What appears with its first is no increase to Prometheus.
+    fn begin_at_zero(&self) {
+        for (stored, complete) in STORED.into_iter().flat_map(|stored| [(stored, true), (stored, false)]) {
+            self.home_pages
+                .get_or_create(&HomeLabels { stored, complete })
+                .inc_by(0);
+        }
+        for (work, outcome) in WORK
+            .into_iter()
+            .flat_map(|work| OUTCOMES.map(|outcome| (work, outcome)))
+        {
+            self.builds.get_or_create(&BuildLabels { work, outcome }).inc_by(0);
+        }
+        self.looked_up(0, 0);
     }
 
     pub(crate) fn home_page(&self, stored: &'static str, complete: bool) {
@@ -88,19 +116,17 @@ impl ReadMetrics {
 
     pub(crate) fn looked_up(&self, cached: usize, missing: usize) {
         for (source, count) in [("cache", cached), ("store", missing)] {
-            if count > 0 {
-                self.tweets.get_or_create(&TweetLabels { source }).inc_by(count as u64);
-            }
+            self.tweets.get_or_create(&TweetLabels { source }).inc_by(count as u64);
         }
     }
 
     pub(crate) fn built(&self, job: Job, outcome: &'static str) {
-        let job = match job {
-            Job::Build => "build",
-            Job::Rebuild => "rebuild",
-            Job::Backfill(_) => "backfill",
+        let work = match job {
+            Job::Build => BUILD,
+            Job::Rebuild => REBUILD,
+            Job::Backfill(_) => BACKFILL,
         };
-        self.builds.get_or_create(&BuildLabels { job, outcome }).inc();
+        self.builds.get_or_create(&BuildLabels { work, outcome }).inc();
     }
 }
 
@@ -108,9 +134,9 @@ impl Lookup {
     /// As a label says it.
     pub(crate) const fn label(&self) -> &'static str {
         match self {
-            Self::Absent => "absent",
-            Self::Present(_) => "present",
-            Self::Unreachable => "unreachable",
+            Self::Absent => ABSENT,
+            Self::Present(_) => PRESENT,
+            Self::Unreachable => UNREACHABLE,
         }
     }
 }

@@ -58,6 +58,8 @@ fn typos_are_refused() {
         // What is said at one place and makes no sense together.
         "services.timeline-read.canary.mode=argo,services.timeline-read.canary.weight=5",
         "services.timeline-read.canary.mode=none,services.timeline-read.canary.tag=1.2.4",
+        "monitoring.podMonitor.enable=true",
+        "monitoring.podMonitor.interval=often",
     ] {
         let said = refusal(&helm, &["--set", trial, "--set", typo]);
         assert!(said.contains("schema"), "{typo}: {said}");
@@ -99,6 +101,14 @@ fn a_store_that_is_not_named_is_asked_for() {
     let Some(helm) = Program::find() else { return };
     let said = refusal(&helm, &["--set", "postgresql.trial.enabled=true"]);
     assert!(said.contains("set valkey.url.secretName"), "{said}");
+}
+
+#[test]
+fn prometheus_is_let_in_where_it_is_to_scrape() {
+    let Some(helm) = Program::find() else { return };
+    let trial = "postgresql.trial.enabled=true,valkey.trial.enabled=true,monitoring.podMonitor.enabled=true";
+    let said = refusal(&helm, &["--set", trial]);
+    assert!(said.contains("set networkPolicy.internalFrom"), "{said}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ use super::options::Options;
 pub(super) const POSTGRES: &str = "postgres";
 pub(super) const REDIS: &str = "redis";
 pub(super) const LOAD_BALANCER: &str = "load-balancer";
+pub(super) const PROMETHEUS: &str = "prometheus";
+pub(super) const OTLP_RECEIVER: &str = "otlp-receiver";
 pub(crate) const SERVICES: [&str; 4] = ["follow-graph", "tweet-ingest", "fan-out", "timeline-read"];
 
 /// A stack.
@@ -82,6 +84,11 @@ impl Description {
         write_private(&folder.description(), &text)
     }
 
+    /// The only process of a part, if there is that part.
+    pub(super) fn one(&self, name: &str) -> Option<&Process> {
+        self.processes.iter().find(|process| process.name == name)
+    }
+
     /// The positions of all replicas of a part.
     pub(super) fn all(&self, name: &str) -> Vec<usize> {
         (0..self.processes.len())
@@ -104,6 +111,11 @@ impl Process {
             },
             log: folder.log(name, replica),
         }
+    }
+
+    /// The path at which it says whether it is ready, where it speaks HTTP.
+    pub(super) fn ready_path(&self) -> &'static str {
+        if self.name == PROMETHEUS { "/-/ready" } else { "/readyz" }
     }
 
     /// Host and port of where it is asked: a URL may hold a password, which is nothing for a terminal.

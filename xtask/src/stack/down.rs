@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use rustix::process::Signal;
 
-use super::describe::{Description, LOAD_BALANCER, POSTGRES, REDIS, SERVICES};
+use super::describe::{Description, LOAD_BALANCER, OTLP_RECEIVER, POSTGRES, PROMETHEUS, REDIS, SERVICES};
 use super::folder::Folder;
 use super::processes::{self, Found};
 
@@ -19,6 +19,8 @@ pub(super) fn run(folder: &Folder, keep: bool) -> Result<ExitCode> {
     let running = processes::find(folder)?;
     end(&running, &[LOAD_BALANCER], Signal::TERM);
     end(&running, &SERVICES, Signal::TERM);
+    // After the services, which send their last spans when they end.
+    end(&running, &[PROMETHEUS, OTLP_RECEIVER], Signal::TERM);
     end(&running, &[REDIS], Signal::TERM);
     // PostgreSQL ends its connections then, instead of waiting for them.
     end(&running, &[POSTGRES], Signal::INT);

@@ -61,6 +61,15 @@ impl Folder {
         self.0.join("load-balancer")
     }
 
+    pub(super) fn prometheus(&self) -> PathBuf {
+        self.0.join("prometheus")
+    }
+
+    /// Where the receiver of traces puts spans.
+    pub(super) fn spans(&self) -> PathBuf {
+        self.0.join("spans.jsonl")
+    }
+
     pub(super) fn keys(&self) -> PathBuf {
         self.0.join("keys")
     }

@@ -12,6 +12,7 @@ const PROFILE: &str = "release";
 
 /// The options of `up`. Over a stack that is there, none need be given, and none may differ.
 #[derive(Args, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct UpArguments {
     /// Replicas of each service (2 when not given).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32))]
@@ -25,6 +26,9 @@ pub(super) struct UpArguments {
     /// Valkey in place of Redis.
     #[arg(long)]
     valkey: bool,
+    /// A Prometheus that scrapes it, with the alerts, and a receiver that writes traces to a file.
+    #[arg(long)]
+    observe: bool,
     /// The load balancer's port (8080 when not given; 0: any that is free).
     #[arg(long, value_name = "P")]
     port: Option<u16>,
@@ -64,6 +68,7 @@ pub(super) struct Options {
     pub(super) strategy: Option<StrategyName>,
     pub(super) redis_cluster: bool,
     pub(super) valkey: bool,
+    pub(super) observe: bool,
     /// As it was asked for: 0 is any.
     pub(super) port: u16,
     pub(super) profile: String,
@@ -79,6 +84,7 @@ impl UpArguments {
             strategy: self.strategy,
             redis_cluster: self.redis_cluster,
             valkey: self.valkey,
+            observe: self.observe,
             port: self.port.unwrap_or(PORT),
             profile: self.profile.clone().unwrap_or_else(|| profile.to_owned()),
             programs: self
@@ -102,6 +108,7 @@ impl UpArguments {
             ),
             ("--redis-cluster", self.redis_cluster && !existing.redis_cluster),
             ("--valkey", self.valkey && !existing.valkey),
+            ("--observe", self.observe && !existing.observe),
             ("--port", self.port.is_some() && wanted.port != existing.port),
             (
                 "--profile",

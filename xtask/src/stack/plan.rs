@@ -9,7 +9,7 @@ use super::folder::{Folder, create_private_dir};
 use super::keys::{Keys, random_text};
 use super::options::Options;
 use super::services::Settings;
-use super::{load_balancer, processes, redis_cluster};
+use super::{load_balancer, observe, processes, redis_cluster};
 use crate::account::Account;
 use crate::haproxy::Replica;
 use crate::ports;
@@ -34,6 +34,7 @@ pub(super) fn create(folder: &Folder, options: Options) -> Result<Description> {
         follow_graph: ports.next(),
         internal: ports.next(),
     };
+    let observers = observe::create(folder, &options, || ports.next())?;
     let replicas = replicas(&options, &mut ports);
     let settings = Settings {
         options: &options,
@@ -41,6 +42,7 @@ pub(super) fn create(folder: &Folder, options: Options) -> Result<Description> {
         postgres_url: &postgres_url,
         redis_url: &redis_url,
         follow_graph_url: format!("http://127.0.0.1:{}", listen.follow_graph),
+        otlp_endpoint: observe::traces_url(&observers),
     };
     let services: Vec<Process> = replicas
         .iter()
@@ -51,7 +53,8 @@ pub(super) fn create(folder: &Folder, options: Options) -> Result<Description> {
         .into_iter()
         .chain(redis)
         .chain(services)
-        .chain([load_balancer]);
+        .chain([load_balancer])
+        .chain(observers);
     let processes = processes.map(|process| marked(folder, process)).collect();
     let stack = Description {
         url: format!("http://127.0.0.1:{}", listen.public),
@@ -157,8 +160,10 @@ impl Ports {
         }
         let services = SERVICES.len() * options.replicas as usize * 2;
         let stores = 1 + redis_cluster::NODES as usize * 2;
-        let load_balancer = 3;
-        Ok(Self(ports::free(services + stores + load_balancer)?.into_iter()))
+        let (load_balancer, observers) = (3, 2);
+        Ok(Self(
+            ports::free(services + stores + load_balancer + observers)?.into_iter(),
+        ))
     }
 
     fn next(&mut self) -> u16 {

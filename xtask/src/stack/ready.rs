@@ -15,12 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks it; an error says why it can't.
 pub(super) fn check(process: &Process) -> Result<()> {
-    let address: SocketAddr = process.internal_host().parse().with_context(|| process.to_string())?;
     let scheme = process.internal_url.split("://").next().unwrap_or_default();
     match scheme {
-        "postgres" => postgres(address),
-        "redis" => redis::ping(address),
-        _ => readyz(address),
+        "postgres" => postgres(address(process)?),
+        "redis" => redis::ping(address(process)?),
+        _ => get(process, process.ready_path()).map(drop),
     }
 }
 
@@ -37,12 +36,13 @@ fn postgres(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// `GET /readyz`.
-fn readyz(address: SocketAddr) -> Result<()> {
+/// `GET` of a path of a part that speaks HTTP: the beginning of the body, if the answer is 200.
+pub(super) fn get(process: &Process, path: &str) -> Result<String> {
+    let address = address(process)?;
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("nobody listens")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).context("it does not listen")?;
     let mut answer = Vec::new();
     stream
@@ -55,5 +55,9 @@ fn readyz(address: SocketAddr) -> Result<()> {
     if status_line.split(' ').nth(1) != Some("200") {
         bail!("{status_line}: {}", body.trim());
     }
-    Ok(())
+    Ok(body.to_owned())
+}
+
+fn address(process: &Process) -> Result<SocketAddr> {
+    process.internal_host().parse().with_context(|| process.to_string())
 }

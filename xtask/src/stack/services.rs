@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -21,6 +21,8 @@ pub(super) struct Settings<'a> {
     pub(super) postgres_url: &'a str,
     pub(super) redis_url: &'a str,
     pub(super) follow_graph_url: String,
+    /// Where traces go, unless whoever makes the stack says otherwise.
+    pub(super) otlp_endpoint: Option<String>,
 }
 
 impl Settings<'_> {
@@ -35,11 +37,14 @@ impl Settings<'_> {
             ("ROOKERY__DATA_DIR", text(&folder.service(name, number))),
         ];
         env.extend(own.map(|(key, value)| (key.to_owned(), value)));
+        if let Some(endpoint) = &self.otlp_endpoint {
+            env.entry(OTLP_ENDPOINT.to_owned()).or_insert_with(|| endpoint.clone());
+        }
         if name == "follow-graph" {
             env.insert("ROOKERY__AUTH__PRIVATE_KEY_FILE".to_owned(), text(&self.keys.private()));
         }
         let url = format!("http://{}", loopback(replica.internal_port));
-        let mut process = Process::new(folder, name, number, url, vec![text(&self.programs().join(name))]);
+        let mut process = Process::new(folder, name, number, url, vec![program(self.options, name)]);
         process.restart.env = env;
         process
     }
@@ -62,14 +67,24 @@ impl Settings<'_> {
             .chain(strategy)
             .map(|(key, value)| (key.to_owned(), value))
     }
+}
 
-    fn programs(&self) -> PathBuf {
-        self.options.programs.clone().unwrap_or_else(|| {
-            let profile = self.options.profile.as_str();
-            let folder = if profile == "dev" { "debug" } else { profile };
-            cargo::target_dir().join(folder)
-        })
-    }
+/// Where a program of the workspace is, once it is built.
+pub(super) fn program(options: &Options, name: &str) -> String {
+    let built = || {
+        let profile = options.profile.as_str();
+        let folder = if profile == "dev" { "debug" } else { profile };
+        cargo::target_dir().join(folder)
+    };
+    text(&options.programs.clone().unwrap_or_else(built).join(name))
+}
+
+/// The setting that says where traces go.
+const OTLP_ENDPOINT: &str = "ROOKERY__OTLP__ENDPOINT";
+
+/// Whether whoever makes the stack says where traces go.
+pub(super) fn traces_go_elsewhere() -> bool {
+    env::var_os(OTLP_ENDPOINT).is_some_and(|endpoint| !endpoint.is_empty())
 }
 
 /// Settings of whoever makes the stack hold for all its services, also after a restart.
@@ -92,6 +107,9 @@ pub(super) fn build(options: &Options) -> Result<()> {
     let mut command = cargo::command();
     command.args(["build", "--profile", &options.profile]);
     command.args(SERVICES.iter().flat_map(|service| ["--package", service]));
+    if options.observe {
+        command.args(["--package", "test-support"]);
+    }
     command.arg("--bins");
     cargo::announce(&command);
     let status = command.status().context("cargo could not be started")?;

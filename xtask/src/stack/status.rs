@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::describe::{Description, Process};
 use super::folder::Folder;
-use super::{processes, ready};
+use super::{observe, processes, ready};
 
 /// A line for each process; a failure unless all are ready.
 pub(super) fn run(folder: &Folder) -> Result<ExitCode> {
@@ -33,6 +33,7 @@ pub(super) fn run(folder: &Folder) -> Result<ExitCode> {
         );
     }
     println!("the API: {}", stack.url);
+    print!("{}", observe::where_to_look(folder, &stack));
     Ok(if all_ready {
         ExitCode::SUCCESS
     } else {

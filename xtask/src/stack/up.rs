@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::describe::{Description, LOAD_BALANCER, POSTGRES, Process, REDIS, SERVICES};
+use super::describe::{Description, LOAD_BALANCER, OTLP_RECEIVER, POSTGRES, PROMETHEUS, Process, REDIS, SERVICES};
 use super::folder::Folder;
 use super::options::UpArguments;
-use super::{plan, processes, ready, redis_cluster, services};
+use super::{observe, plan, processes, ready, redis_cluster, services};
 
 /// On a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -38,7 +38,7 @@ pub(super) fn run(folder: &Folder, arguments: &UpArguments) -> Result<ExitCode> 
         children: HashMap::new(),
     };
     start.find_running()?;
-    if start.missing(&SERVICES) {
+    if start.missing(&SERVICES) || start.missing(&[OTLP_RECEIVER]) {
         services::build(&start.stack.options)?;
     }
     start.all().map_err(|error| anyhow!("{error:#}\n{WHAT_NOW}"))?;
@@ -72,7 +72,8 @@ impl Start<'_> {
 
     /// Stores first, then the schema, then everything at once.
     fn all(&mut self) -> Result<()> {
-        if !self.missing(&[POSTGRES, REDIS, LOAD_BALANCER]) && !self.missing(&SERVICES) {
+        let others = [POSTGRES, REDIS, LOAD_BALANCER, OTLP_RECEIVER, PROMETHEUS];
+        if !self.missing(&others) && !self.missing(&SERVICES) {
             eprintln!("xtask: everything runs already");
         }
         self.start(POSTGRES)?;
@@ -81,6 +82,8 @@ impl Start<'_> {
         if self.stack.options.redis_cluster {
             redis_cluster::form(&self.redis_nodes()?)?;
         }
+        self.start(OTLP_RECEIVER)?;
+        self.wait(&[OTLP_RECEIVER])?;
         if self.missing(&SERVICES) {
             services::migrate(&self.stack)?;
         }
@@ -89,7 +92,9 @@ impl Start<'_> {
         }
         self.start(LOAD_BALANCER)?;
         self.wait(&SERVICES)?;
-        self.wait(&[LOAD_BALANCER])
+        observe::write_targets(self.folder, &self.stack)?;
+        self.start(PROMETHEUS)?;
+        self.wait(&[LOAD_BALANCER, PROMETHEUS])
     }
 
     /// Starts those replicas of a part that do not run.
@@ -189,6 +194,7 @@ fn what_to_try(folder: &Folder, stack: &Description) -> String {
         .and_then(|host| host.split(':').nth(1))
         .unwrap_or_default();
     let cluster = if stack.options.redis_cluster { "-c " } else { "" };
+    let observers = observe::what_to_try(folder, stack);
     let folder = folder.path().display();
     format!(
         r#"
@@ -201,7 +207,7 @@ curl -s {url}/v1/timelines/home -H "authorization: Bearer $TOKEN"
 
 psql {postgres_url}
 redis-cli {cluster}-p {port}
-cargo xtask stack status    # what runs; kill some of it, and `cargo xtask stack up` starts it again
+{observers}cargo xtask stack status    # what runs; kill some of it, and `cargo xtask stack up` starts it again
 cargo xtask stack down      # ends all of it and removes {folder}
 
 Addresses, and how each process is started again: {folder}/stack.json; logs: {folder}/logs"#

@@ -9,6 +9,7 @@ mod faults;
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use support::{TestStack, installed, wait_until};
 
@@ -126,4 +127,44 @@ fn redis_can_be_a_cluster() {
     let service = stack.process("fan-out 0");
     assert_eq!(service["restart"]["env"]["ROOKERY__TIMELINE__STRATEGY"], "push");
     assert_eq!(service["restart"]["env"]["ROOKERY__REDIS__URL"], url.as_str());
+}
+
+/// Traces go to another receiver, so there is none.
+#[test]
+fn prometheus_knows_every_replica_and_ends_with_the_stack() {
+    if !installed() {
+        return;
+    }
+    let elsewhere = "http://127.0.0.1:9";
+    let stack = TestStack::up_with(
+        &["--replicas", "2", "--observe"],
+        &[("ROOKERY__OTLP__ENDPOINT", elsewhere)],
+    );
+    let service = stack.process("fan-out 1");
+    assert_eq!(service["restart"]["env"]["ROOKERY__OTLP__ENDPOINT"], elsewhere);
+    let before = stack.pids();
+    assert_eq!(before.len(), 12, "{before:?}");
+    let targets = fs::read(stack.folder().join("prometheus/targets.json")).unwrap();
+    let targets: serde_json::Value = serde_json::from_slice(&targets).unwrap();
+    assert_eq!(targets.as_array().unwrap().len(), 8);
+    let address = service["internal_url"].as_str().unwrap().replace("http://", "");
+    let of_service = targets
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|target| target["targets"][0] == *address);
+    let labels = &of_service.unwrap()["labels"];
+    assert_eq!(
+        (&labels["service"], &labels["instance"]),
+        (&"fan-out".into(), &"fan-out-1".into())
+    );
+
+    stack.kill("prometheus 0");
+    assert!(!stack.run(&["status"]).status.success());
+    assert!(stack.run(&["up"]).status.success());
+    let status = stack.run(&["status"]);
+    assert!(String::from_utf8_lossy(&status.stdout).contains("\nPrometheus: http://127.0.0.1:"));
+    let after = stack.pids();
+    drop(stack);
+    assert!(!after.values().any(|&pid| support::runs(pid)), "{after:?}");
 }

@@ -54,20 +54,30 @@ pub(crate) struct TestStack {
 impl TestStack {
     /// A stack that is ready.
     pub(crate) fn up(options: &[&str]) -> Self {
+        Self::up_with(options, &[])
+    }
+
+    /// The same, with settings that are handed on to its services.
+    pub(crate) fn up_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
         let stack = Self {
             programs: Programs::new(),
         };
         let programs = stack.programs.path().to_str().unwrap();
-        let output = stack.run(&[&["up", "--port", "0", "--programs", programs], options].concat());
+        let mut up = stack.command(&[&["up", "--port", "0", "--programs", programs], options].concat());
+        let output = up.envs(settings.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         stack
     }
 
     /// Runs `cargo xtask stack` on it.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(["stack", "--dir"]).arg(self.folder()).args(arguments);
-        command.output().unwrap()
+        command
     }
 
     /// Ends it; nothing of it may be left. `child` is ours to wait for.
@@ -144,7 +154,7 @@ impl TestStack {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.programs.path().join("stack")
     }
 }

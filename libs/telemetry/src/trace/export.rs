@@ -90,6 +90,10 @@ impl Counters {
              (`not_taken`), or the process had sent its last (`too_late`)",
             &self.dropped,
         );
+        // There from the start: what appears with its first is no increase to Prometheus.
+        for reason in [QUEUE_FULL, NOT_TAKEN, TOO_LATE] {
+            self.drop(reason, 0);
+        }
     }
 
     fn drop(&self, reason: &'static str, spans: usize) {

@@ -9,6 +9,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue as Any, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use prost::bytes::Buf;
+use prost::{DecodeError, Message};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -63,8 +65,10 @@ impl SpanRecord {
     }
 }
 
-pub(super) fn records(request: ExportTraceServiceRequest) -> Vec<SpanRecord> {
-    request.resource_spans.into_iter().flat_map(of_process).collect()
+/// The spans of a request; an error if it is none.
+pub fn decode(body: impl Buf) -> Result<Vec<SpanRecord>, DecodeError> {
+    let request = ExportTraceServiceRequest::decode(body)?;
+    Ok(request.resource_spans.into_iter().flat_map(of_process).collect())
 }
 
 fn of_process(of: ResourceSpans) -> Vec<SpanRecord> {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::PROMETHEUS;
+
 /// What of it is used here.
 #[derive(Debug, Deserialize)]
 pub(super) struct Description {
@@ -51,6 +53,11 @@ impl Process {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
         host.split_once('/').map_or(host, |(host, _)| host)
+    }
+
+    /// The path at which it says whether it is ready, where it speaks HTTP.
+    pub(super) fn ready_path(&self) -> &'static str {
+        if self.name == PROMETHEUS { "/-/ready" } else { "/readyz" }
     }
 
     /// `http`, `postgres` or `redis`.

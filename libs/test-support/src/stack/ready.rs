@@ -20,7 +20,7 @@ pub(super) async fn check(process: &Process, internal: &HttpTransport) -> io::Re
         match process.scheme() {
             "postgres" => expect(host, &startup_message(), b"R").await,
             "redis" => expect(host, b"PING\r\n", b"+PONG").await,
-            _ => readyz(internal).await,
+            _ => is_ready(internal, process.ready_path()).await,
         }
     };
     timeout(PATIENCE, asked)
@@ -28,8 +28,8 @@ pub(super) async fn check(process: &Process, internal: &HttpTransport) -> io::Re
         .unwrap_or_else(|_| Err(io::Error::other("it does not answer")))
 }
 
-async fn readyz(internal: &HttpTransport) -> io::Result<()> {
-    let answer = internal.send(Request::new(Method::GET, "/readyz")).await;
+async fn is_ready(internal: &HttpTransport, path: &str) -> io::Result<()> {
+    let answer = internal.send(Request::new(Method::GET, path)).await;
     answer
         .and_then(|answer| answer.expect(200))
         .map(drop)

@@ -22,8 +22,9 @@ const INTRODUCTION: &str = "\
 <!-- Made from the code by ROOKERY_WRITE_METRICS_PAGE=1 cargo test -p all-in-one --test api metrics -->
 
 `GET /metrics` on the internal port of each service, and of `rookery`, answers in the OpenMetrics text format. Each of the
-four services shows its part of these; `rookery_postgres_…` are theirs alone. A metric with labels appears with the first of
-what it counts. [telemetry.md](telemetry.md#metrics) says how to read them together.
+four services shows its part of these; `rookery_postgres_…` are theirs alone. A counter whose labels have known values is there
+from the start, at 0; another metric with labels appears with the first of what it counts.
+[telemetry.md](telemetry.md#metrics) says how to read them together.
 
 | metric | kind | what it counts |
 |---|---|---|
@@ -85,7 +86,7 @@ async fn what_goes_in_and_out_is_counted() {
         }
         panic!("no {line} in\n{}", metrics().await);
     };
-    wait_for("rookery_timeline_builds_total{job=\"build\",outcome=\"done\"} 1\n").await;
+    wait_for("rookery_timeline_builds_total{work=\"build\",outcome=\"done\"} 1\n").await;
     let tweet = app.tweet(&ada, "counted").await;
     wait_for("rookery_deliveries_total{outcome=\"written\",reason=\"\"} 1\n").await;
     assert_eq!(app.home_texts(&ben).await, ["counted"]);

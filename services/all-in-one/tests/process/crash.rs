@@ -1,6 +1,13 @@
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
-use crate::rookery::{Place, text};
+use crate::rookery::{Place, Rookery, run, text};
+
+/// Far longer than there is between two looks at the books.
+const CLOSED_WITHIN: Duration = Duration::from_mins(1);
 
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
@@ -33,4 +40,32 @@ fn what_was_acknowledged_survives_kill_9() {
         rookery.ask("GET", "/v1/users/me", Some(&bob), None)["following_count"],
         1
     );
+    the_books_agree(&rookery, expected.len());
+}
+
+/// As many tweets were accepted and done, and nothing is missing, however often the process was killed in between.
+fn the_books_agree(rookery: &Rookery, tweets: usize) {
+    let begun = Instant::now();
+    loop {
+        let mut curl = Command::new("curl");
+        let metrics = run(curl.args(["-sS", &format!("{}/metrics", rookery.internal_url())])).succeeded();
+        let says = |what: &str, value: usize| {
+            metrics
+                .lines()
+                .any(|line| line == format!("rookery_books_{what} {value}"))
+        };
+        if says("tweets_total{figure=\"accepted\"}", tweets) {
+            for (what, value) in [
+                ("tweets_total{figure=\"done\"}", tweets),
+                ("deliveries_total{figure=\"expected\"}", tweets),
+                ("difference_total{book=\"tweets\"}", 0),
+                ("difference_total{book=\"deliveries\"}", 0),
+            ] {
+                assert!(says(what, value), "not {what} {value} in\n{metrics}");
+            }
+            return;
+        }
+        assert!(begun.elapsed() < CLOSED_WITHIN, "the books lack tweets:\n{metrics}");
+        thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -202,16 +202,16 @@ pub(crate) struct Process {
 
 impl Process {
     /// What it says of a metric, by its name and labels; `None` where it says nothing.
-    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
         let text = self.metrics.render().unwrap();
         let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
         text.lines().find_map(value)
     }
 
     /// Waits until a metric has this value.
-    pub(crate) async fn until_metric(&self, name: &str, value: u32) {
+    pub(crate) async fn until_metric(&self, name: &str, value: u64) {
         let begun = Instant::now();
-        while self.metric(name) != Some(f64::from(value)) {
+        while self.metric(name) != Some(value) {
             let seen = self.metric(name);
             assert!(
                 begun.elapsed() < Duration::from_mins(1),
