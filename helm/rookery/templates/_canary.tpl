@@ -34,3 +34,12 @@
 - {name: {{ $name }}, port: 8080}
 {{- end }}
 {{- end }}
+
+{{/* Whether a Rollout has the pods, and the Deployment only their template, of (dict "root" $ "name" NAME "canary" VALUES). A
+     Deployment that was there before keeps its pods until the Rollout has some that serve: its first stable ReplicaSet. */}}
+{{- define "rookery.isRollouts" -}}
+{{- if eq .canary.mode "argo" }}
+{{- $rollout := lookup "argoproj.io/v1alpha1" "Rollout" .root.Release.Namespace .name }}
+{{- or .root.Release.IsInstall (not (empty (($rollout).status).stableRS)) }}
+{{- end }}
+{{- end }}

@@ -116,6 +116,10 @@ fn slowness_is_told_in_proportion() {
     };
     let slow = [of("old", 100), of("new", 0)].concat();
     expect(&queries["p99"], &slow, Some(0.991 / 0.099));
+    // Ten times as slow as next to nothing is good enough: below 2.
+    let quick = [buckets("old", "0.01", 100), buckets("old", "+Inf", 100)];
+    let unnoticed = [quick.as_slice(), &of("new", 100)].concat();
+    expect(&queries["p99"], &unnoticed, Some(0.099 / 0.05));
     let quiet = of("old", 100);
     expect(&queries["p99"], &quiet, None);
 }
