@@ -276,7 +276,8 @@ impl Program {
         let text = text.text().await?;
         let lines = text.lines().filter(|line| line.starts_with(name));
         let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
-        Ok(values.sum())
+        // The sum of none is -0.
+        Ok(values.sum::<f64>() + 0.0)
     }
 
     /// How many spans were sent, and how many were not.
