@@ -178,5 +178,6 @@ pub(crate) async fn raw_answer(request: reqwest::RequestBuilder) -> Answer {
         status,
         headers,
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        repeated: false,
     }
 }
