@@ -36,7 +36,8 @@ steps='5 25 50 100' step_seconds=120 enough=100 patience=1200 timeout=5m
 tag='' migrate='' settings=()
 look_seconds=10
 
-say() { printf 'canary: %s\n' "$*"; }
+# Whether anybody reads it must not matter.
+say() { printf 'canary: %s\n' "$*" || true; }
 
 usage() {
   [[ -z ${1:-} ]] || printf 'canary: %s\n\n' "$1" >&2
@@ -69,8 +70,11 @@ arguments() {
   done
   [[ $action == abort || -n $tag || ${#settings[@]} -gt 0 ]] || usage 'what is new? --tag or --set say it'
   [[ -z $migrate || -n $tag ]] || usage '--migrate needs --tag'
-  [[ $steps =~ ^[0-9]+(\ [0-9]+)*$ && $step_seconds$enough$patience =~ ^[0-9]+$ ]] || usage 'numbers, please'
-  local program
+  [[ $steps =~ ^[1-9][0-9]*(\ [1-9][0-9]*)*$ && $step_seconds$enough$patience =~ ^[0-9]+$ ]] || usage 'numbers, please'
+  local program step
+  for step in $steps; do
+    ((step <= 100)) || usage "$step percent?"
+  done
   for program in kubectl helm jq curl awk; do
     command -v "$program" > /dev/null || usage "$program is needed and not there"
   done
@@ -79,7 +83,8 @@ arguments() {
 # --- Interruption. A signal only sets a flag, which is looked at between calls: what is under way comes to its end first.
 
 interrupted='' settled=yes has_requests=''
-trap 'interrupted=yes' INT TERM
+trap 'interrupted=yes' INT TERM HUP
+trap '' PIPE
 
 # Whatever else ends the script does not leave a canary behind.
 at_the_end() {
@@ -122,27 +127,35 @@ upgrade() {
     --wait --timeout "$timeout" "$@" > "$work/helm" 2>&1
 }
 
-# Changes the release's values, as they are now, by a jq program: $s is the service, $was are the values of before.
+# Changes the release's values, as they are now, by a jq program: $s is the service, $was are the values of before. 1: what it
+# upgraded to does not serve; 2: it could not say what to upgrade to.
 change() {
-  values > "$work/current.json" \
+  if ! { values > "$work/current.json" \
     && jq --arg s "$service" --argjson w "${weight:-0}" --argjson r "${replicas:-1}" --slurpfile was "$work/before.json" \
-      "$1" "$work/current.json" > "$work/values.json" \
-    && upgrade "${@:2}"
+      "$1" "$work/current.json" > "$work/values.json"; }; then
+    echo "the release's values could not be read" > "$work/helm"
+    return 2
+  fi
+  upgrade "${@:2}" || return 1
 }
 
 selector() { printf 'app.kubernetes.io/instance=%s,app.kubernetes.io/component=%s' "$release" "$1"; }
 
 # Helm knows only of revisions that were deployed: what one has made that failed, or was killed, stays unless it is rolled back.
+# One that is pending may be somebody else's, unless it is what `abort` is for.
 undo_failed() {
   local status
-  status=$(helm status "$release" --namespace "$namespace" --output json | jq --raw-output .info.status)
-  if [[ $status != deployed ]]; then
+  status=$(helm status "$release" --namespace "$namespace" --output json | jq --raw-output .info.status) || status=unknown
+  if [[ $status == failed || ($status == pending-* && $action == abort) ]]; then
     undisturbed helm rollback "$release" --namespace "$namespace" --wait --timeout "$timeout" > "$work/helm" 2>&1 || true
   fi
 }
 
 # Takes the canary away, and ends with a code and a reason. Nothing else that was changed meanwhile is undone.
 roll_back() {
+  # Nothing ends it before its end.
+  trap '' INT TERM HUP
+  set +e
   settled=yes
   say "ROLLING BACK: $2"
   evidence
@@ -150,7 +163,11 @@ roll_back() {
   # Requests first, so that none is on its way when the pods end.
   if [[ -n $has_requests ]]; then change '.services[$s].canary.weight = 0' || true; fi
   if change '.services[$s] = ($was[0].services[$s] // {}) | .migration.tag = ($was[0].migration.tag // "")'; then
-    say "rolled back: all pods of $service are as before"
+    if [[ $action == abort ]]; then
+      say "the canary is gone; all pods of $service are as the release's values say"
+    else
+      say "rolled back: all pods of $service are as before"
+    fi
     exit "$1"
   fi
   say "THE ROLLBACK FAILED: $(tail -n 3 "$work/helm")"
@@ -211,7 +228,7 @@ restarts() {
 
 # Watches a step until there is enough to say. Ends it all where that is nothing good.
 watch_step() {
-  local begun=$SECONDS judgement figures
+  local begun=$SECONDS judgement figures ended
   look before
   while true; do
     pause "$look_seconds"
@@ -224,9 +241,10 @@ watch_step() {
       cp -R "$work/reference/after/stable" "$work/after/"
     fi
     judgement=$(awk -v unit="$unit" -v enough="$enough" -f "$here/canary-judge.awk" \
-      "$work"/before/*/* "$work"/after/*/*)
+      "$work"/before/*/* "$work"/after/*/* < /dev/null)
     figures=${judgement%%$'\n'*} judgement=${judgement#*$'\n'}
-    (($(restarts) == 0)) || roll_back 1 'its container has ended and was started again'
+    ended=$(restarts) || roll_back 2 'its pods could not be asked for'
+    ((ended == 0)) || roll_back 1 'its container has ended and was started again'
     case $judgement in
       bad:*) say "$figures"; roll_back 1 "${judgement#bad: }" ;;
       good:*) if ((SECONDS - begun >= step_seconds)); then say "$figures"; break; fi ;;
@@ -260,7 +278,7 @@ start() {
   done
   [[ -z $migrate ]] || options+=(--set-string "migration.tag=$tag")
   say "starting ${service}${tag:+ with $tag}${settings[*]:+ with ${settings[*]}}"
-  change . "${options[@]}" || roll_back 1 "it does not become ready: $(tail -n 1 "$work/helm")"
+  change . "${options[@]}" || roll_back $? "it does not become ready: $(tail -n 1 "$work/helm")"
   unless_interrupted
 }
 
@@ -272,10 +290,10 @@ try() {
     if [[ -n $routed ]]; then
       say "$weight % of requests go to it, $replicas pods"
       has_requests=yes
-      change '.services[$s].canary += {weight: $w, replicas: $r}' || roll_back 1 "$(tail -n 1 "$work/helm")"
+      change '.services[$s].canary += {weight: $w, replicas: $r}' || roll_back $? "$(tail -n 1 "$work/helm")"
     else
       say "for $weight % of the load, $replicas of $((stable + replicas)) pods are its"
-      change '.services[$s].canary += {replicas: $r}' || roll_back 1 "$(tail -n 1 "$work/helm")"
+      change '.services[$s].canary += {replicas: $r}' || roll_back $? "$(tail -n 1 "$work/helm")"
     fi
     unless_interrupted
     watch_step
@@ -288,9 +306,9 @@ promote() {
   change '.services[$s] |= ((.canary // {}) as $c | if ($c.tag // "") != "" then .tag = $c.tag else . end
     | if $c.config then .config = ((.config // {}) * $c.config) else . end
     | if $c.resources then .resources = ((.resources // {}) * $c.resources) else . end)' \
-    || roll_back 1 "not all pods could become new: $(tail -n 1 "$work/helm")"
+    || roll_back $? "not all pods could become new: $(tail -n 1 "$work/helm")"
   unless_interrupted
-  change 'del(.services[$s].canary)' || roll_back 1 "the canary could not be removed: $(tail -n 1 "$work/helm")"
+  change 'del(.services[$s].canary, .migration.tag)' || roll_back $? "the canary could not be removed: $(tail -n 1 "$work/helm")"
   settled=yes
   say "done: all pods of $service are new"
 }
@@ -301,6 +319,7 @@ main() {
   trap at_the_end EXIT
   if [[ $action == abort ]]; then
     values | jq --arg s "$service" 'del(.services[$s].canary, .migration.tag)' > "$work/before.json"
+    has_requests=$(values | jq --raw-output --arg s "$service" 'if .services[$s].canary.weight then "yes" else "" end')
     roll_back 0 'as you say'
   fi
   values > "$work/before.json"
@@ -309,6 +328,7 @@ main() {
   unit=requests routed=''
   [[ $service != fan-out ]] || unit=tweets
   if [[ $service != fan-out && $(values --all | jq '.httpRoute.enabled') == true ]]; then routed=yes; fi
+  [[ -z $routed || ${steps%% *} != 100 ]] || usage 'with a first step of 100 percent there is nobody to compare with'
   settled=
   start
   try

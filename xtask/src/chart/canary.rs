@@ -72,9 +72,11 @@ fn with(mut metrics: Metrics, series: &str, value: f64) -> Metrics {
     metrics
 }
 
-/// The verdict on pods that showed nothing before; each is given by its folder and what it shows after.
+/// The verdict on pods that had done nothing before; each is given by its folder and what it shows after.
 fn verdict(unit: &str, pods: &[(&str, Metrics)]) -> String {
-    verdict_since(unit, &[], pods)
+    let nothing = |metrics: &Metrics| metrics.keys().map(|series| (series.clone(), 0.0)).collect();
+    let before: Vec<(&str, Metrics)> = pods.iter().map(|(track, metrics)| (*track, nothing(metrics))).collect();
+    verdict_since(unit, &before, pods)
 }
 
 fn verdict_since(unit: &str, before: &[(&str, Metrics)], after: &[(&str, Metrics)]) -> String {
@@ -91,8 +93,9 @@ fn verdict_since(unit: &str, before: &[(&str, Metrics)], after: &[(&str, Metrics
                 writeln!(text, "{series} {value}").unwrap();
             }
             text.push_str("# EOF\n");
-            fs::write(path.join("pod"), text).unwrap();
-            awk.arg(path.join("pod"));
+            let pod = path.join(format!("a-pod-of-{track}"));
+            fs::write(&pod, text).unwrap();
+            awk.arg(pod);
         }
     }
     let output = awk.output().unwrap();
@@ -209,10 +212,35 @@ fn lost_deliveries_are_bad() {
 #[test]
 fn only_what_was_done_between_the_looks_counts() {
     let stable = ("stable", requests(900, 0, 0.05));
-    let before = [stable.clone(), ("canary", requests(900, 400, 0.05))];
+    let before = [("stable", requests(0, 0, 0.05)), ("canary", requests(900, 400, 0.05))];
     let good = [stable.clone(), ("canary", requests(1_000, 400, 0.05))];
     assert_eq!(verdict_since("requests", &before, &good), "good: 100 requests");
     // A process that was started anew counts from 0.
     let anew = [stable, ("canary", requests(120, 0, 0.05))];
     assert_eq!(verdict_since("requests", &before, &anew), "good: 120 requests");
+}
+
+#[test]
+fn what_pods_did_before_they_were_looked_at_does_not_count() {
+    let stable = ("stable", requests(900, 0, 0.05));
+    let idle = ("stable", requests(0, 0, 0.05));
+    let difference = "rookery_books_difference_total{book=\"tweets\"}";
+    let come = Metrics::from([
+        (difference.to_owned(), 3.0),
+        ("rookery_audit_missing_total".to_owned(), 4.0),
+    ]);
+    let canary = with(requests(100, 0, 0.05), difference, 3.0);
+    let after = [stable, ("canary", canary), ("other", come)];
+    assert_eq!(verdict_since("requests", &[idle], &after), "good: 100 requests");
+}
+
+#[test]
+fn nothing_is_compared_with_pods_that_did_little() {
+    let pods = [("stable", requests(3, 0, 0.01)), ("canary", requests(100, 2, 0.5))];
+    assert_eq!(
+        verdict("requests", &pods),
+        "few: 3 requests of stable's are too few to compare with, 100 are enough"
+    );
+    let failing = [("stable", requests(3, 0, 0.01)), ("canary", requests(100, 20, 0.5))];
+    assert_eq!(verdict("requests", &failing), "bad: 20.0 % of its requests failed");
 }
