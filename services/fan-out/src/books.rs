@@ -29,7 +29,7 @@ pub(crate) async fn keep(fan_out: &FanOut, shutdown: &CancellationToken) {
         suspected: None,
     };
     loop {
-        if let Err(error) = bookkeeper.look().await {
+        if let Err(error) = bookkeeper.look(shutdown).await {
             tracing::debug!(%error, "the books stay as they are for now");
         }
         let pause = tokio::time::sleep(fan_out.settings.books_every);
@@ -61,7 +61,7 @@ impl Holes {
 }
 
 impl Bookkeeper<'_> {
-    async fn look(&mut self) -> Result<(), StoreError> {
+    async fn look(&mut self, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let deliveries = &self.fan_out.ports.deliveries;
         let pending = deliveries.deliveries_pending(self.fan_out.deadline()).await?;
         self.fan_out.metrics.deliveries_pending(pending);
@@ -72,7 +72,7 @@ impl Bookkeeper<'_> {
             // Another process has just closed them.
             return Ok(());
         }
-        while self.close_next().await? {}
+        while !shutdown.is_cancelled() && self.close_next().await? {}
         let books = self.books().await?;
         self.fan_out.metrics.books(&books);
         Ok(())

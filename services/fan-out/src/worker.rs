@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
 use model::{DeliveryRecord, DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
-use storage::{FollowerPageRequest, PushBatch, Receipt, Received, StoreError};
+use storage::{Deadline, FollowerPageRequest, PushBatch, Receipt, Received, StoreError};
 use telemetry::trace::{Kind, Span};
 use tokio_util::sync::CancellationToken;
 
@@ -144,12 +144,16 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
     Ok(())
 }
 
+/// Which the next batch waits for.
+const COUNT_WITHIN: Duration = Duration::from_millis(250);
+
 /// Counts how many followers these authors have, who are pulled for having many. Those of pushed tweets are known anyway.
 async fn count_followers(fan_out: &FanOut, authors: Vec<UserId>) {
     if authors.is_empty() {
         return;
     }
-    match fan_out.ports.graph.users(&authors, fan_out.deadline()).await {
+    let deadline = Deadline::after(COUNT_WITHIN);
+    match fan_out.ports.graph.users(&authors, deadline).await {
         Ok(users) => {
             for user in users.into_iter().flatten() {
                 fan_out.metrics.author(user.followers_count);
