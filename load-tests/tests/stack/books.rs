@@ -1,7 +1,6 @@
 //! The books, as the processes of fan-out show them: they agree at rest, whatever was killed, and tell of what is lost.
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use model::TweetId;
@@ -50,14 +49,6 @@ impl Shown {
     }
 }
 
-fn sql(running: &TestStack, statement: &str) -> String {
-    let mut psql = Command::new("psql");
-    psql.args([running.stack.postgres_url(), "--quiet", "--tuples-only", "--no-align"]);
-    let output = psql.args(["--command", statement]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 /// Waits until a process has closed its books over so many tweets.
 async fn closed(part: &Part, tweets: u64) -> Shown {
     let begun = Instant::now();
@@ -78,7 +69,7 @@ async fn closed(part: &Part, tweets: u64) -> Shown {
 /// At rest: every process shows that as many tweets as there are were accepted, and done, and that all followers are
 /// accounted for. Answers what one of them shows.
 pub(crate) async fn assert_balanced(running: &TestStack) -> Shown {
-    let tweets: u64 = sql(running, "SELECT count(*) FROM tweets").parse().unwrap();
+    let tweets: u64 = running.psql("SELECT count(*) FROM tweets").parse().unwrap();
     let mut shown = Vec::new();
     for part in running.stack.replicas("fan-out") {
         shown.push(closed(part, tweets).await);
@@ -130,7 +121,7 @@ async fn what_is_lost_is_in_the_books_of_every_process() {
         bob.id,
         ahead.unix_ms()
     );
-    sql(&running, &lose);
+    running.psql(&lose);
     for part in running.stack.replicas("fan-out") {
         let shown = closed(part, 3).await;
         assert_eq!(shown.tweets("done"), 2, "{}", shown.tell());

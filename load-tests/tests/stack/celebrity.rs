@@ -25,26 +25,15 @@ const OF_FOLLOWERS: u64 = 1 << 40;
 const TRIES: u32 = 600;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
-fn psql(running: &TestStack, sql: &str) -> String {
-    let mut psql = Command::new("psql");
-    psql.args([running.stack.postgres_url(), "--quiet", "--tuples-only", "--no-align"]);
-    let output = psql.args(["--command", sql]).output().unwrap();
-    assert!(output.status.success(), "{sql}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Edges as an import would make them, and the count that goes with them.
 fn followers(running: &TestStack, of: UserId, followers: u64) {
-    psql(
-        running,
-        &format!(
-            "INSERT INTO followers SELECT {of}, {OF_FOLLOWERS} + n FROM generate_series(1, {followers}) n;
+    running.psql(&format!(
+        "INSERT INTO followers SELECT {of}, {OF_FOLLOWERS} + n FROM generate_series(1, {followers}) n;
              INSERT INTO follows SELECT {OF_FOLLOWERS} + n, {of}, 1, true FROM generate_series(1, {followers}) n
                  ON CONFLICT DO NOTHING;
              INSERT INTO user_counts (user_id, followers) VALUES ({of}, {followers})
                  ON CONFLICT (user_id) DO UPDATE SET followers = {followers}"
-        ),
-    );
+    ));
 }
 
 /// The books of a tweet, once it is delivered.
@@ -72,9 +61,7 @@ async fn until_pulled(running: &TestStack, client: &Client, author: &Person) {
 /// Rows that PostgreSQL has inserted, changed and deleted, by table. Those of tables are left out where several tweets may share
 /// a row (folded counts), or where rows are written as time passes (leases).
 fn rows_written(running: &TestStack) -> BTreeMap<String, i64> {
-    let rows = psql(
-        running,
-        "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
+    let rows = running.psql("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
          WHERE relname IN ('tweets', 'outbox', 'deliveries', 'delivery_chunks', 'idempotency_keys', 'follows', 'followers')",
     );
     let rows = rows.lines().filter_map(|row| row.split_once('|'));
@@ -98,7 +85,7 @@ async fn at_rest(running: &TestStack) -> BTreeMap<String, i64> {
 
 /// Bytes that PostgreSQL has logged and Redis has been sent, with what goes on all the time: to be told, not compared.
 fn bytes_written(running: &TestStack) -> (u64, u64) {
-    let logged = psql(running, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint");
+    let logged = running.psql("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint");
     let mut redis = Command::new("redis-cli");
     let output = redis
         .args(["-u", running.stack.redis_url(), "INFO", "stats"])
@@ -108,7 +95,7 @@ fn bytes_written(running: &TestStack) -> (u64, u64) {
     let sent = info
         .lines()
         .find_map(|line| line.strip_prefix("total_net_input_bytes:"));
-    (logged.trim().parse().unwrap(), sent.unwrap().trim().parse().unwrap())
+    (logged.parse().unwrap(), sent.unwrap().trim().parse().unwrap())
 }
 
 /// Rows written by so many tweets, by table, and deliveries.
@@ -178,13 +165,10 @@ async fn a_page_from_fifty_pulled_authors_reads_a_page_of_each_at_most() {
     let authors = (0..AUTHORS).map(|number| format!("star_{number}"));
     let authors = join_all(authors.map(async |handle| {
         let author = person(&client, &handle).await;
-        psql(
-            &running,
-            &format!(
-                "INSERT INTO user_counts (user_id, followers) VALUES ({}, 10000)",
-                author.id
-            ),
-        );
+        running.psql(&format!(
+            "INSERT INTO user_counts (user_id, followers) VALUES ({}, 10000)",
+            author.id
+        ));
         follow(&client, &reader, &author).await;
         author
     }))
@@ -216,6 +200,6 @@ async fn a_page_from_fifty_pulled_authors_reads_a_page_of_each_at_most() {
 fn rows_read(running: &TestStack) -> i64 {
     let indexes = "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = 'tweets'";
     let table = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'tweets'";
-    let number = |sql: &str| psql(running, sql).trim().parse::<i64>().unwrap();
+    let number = |sql: &str| running.psql(sql).parse::<i64>().unwrap();
     number(indexes) + number(table)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use model::{EdgeKind, TweetId, UserId};
@@ -53,6 +54,19 @@ impl TestStack {
     /// Its folder, which goes with it.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What its PostgreSQL answers to a statement: rows without ornaments.
+    pub(crate) fn psql(&self, statement: &str) -> String {
+        let mut psql = Command::new("psql");
+        psql.args([self.stack.postgres_url(), "--quiet", "--tuples-only", "--no-align"]);
+        let output = psql.args(["--command", statement]).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{statement}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// The ends of the services' logs, where something is worth telling.
