@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::persistent::send_again;
 use crate::transport::{Answer, ClientError, Request, Transport};
 
 /// An account, as answered.
@@ -165,15 +166,9 @@ impl Client {
 
     /// Sends a request, again while it is answered 503.
     pub async fn send(&self, request: Request) -> Result<Answer, ClientError> {
-        let mut answer = self.transport.send(request.clone()).await?;
-        for _ in 1..TRIES {
-            if answer.status != 503 {
-                break;
-            }
-            tokio::time::sleep(BETWEEN_TRIES).await;
-            answer = self.transport.send(request.clone()).await?;
-        }
-        Ok(answer)
+        let is_refused =
+            |outcome: &Result<Answer, ClientError>| outcome.as_ref().is_ok_and(|answer| answer.status == 503);
+        send_again(&*self.transport, &request, TRIES, is_refused).await
     }
 
     /// `GET`, with the viewer's token if there is one.

@@ -27,21 +27,34 @@ impl Persistent {
 #[async_trait]
 impl Transport for Persistent {
     async fn send(&self, request: Request) -> Result<Answer, ClientError> {
-        let mut tries = 1;
-        loop {
-            let outcome = self.0.send(request.clone()).await;
-            let passes = match &outcome {
-                Ok(answer) => PASSING.contains(&answer.status),
-                Err(error) => matches!(error, ClientError::NoAnswer { .. }),
-            };
-            if !passes || tries == TRIES {
-                let repeated = tries > 1;
-                return outcome.map(|answer| Answer { repeated, ..answer });
-            }
-            tries += 1;
-            tokio::time::sleep(BETWEEN_TRIES).await;
-        }
+        let passes = |outcome: &Result<Answer, ClientError>| match outcome {
+            Ok(answer) => PASSING.contains(&answer.status),
+            Err(error) => matches!(error, ClientError::NoAnswer { .. }),
+        };
+        send_again(&*self.0, &request, TRIES, passes).await
     }
+}
+
+/// Sends a request, again while what comes of it `passes`, so many times at most.
+pub(crate) async fn send_again(
+    transport: &dyn Transport,
+    request: &Request,
+    tries: u32,
+    passes: impl Fn(&Result<Answer, ClientError>) -> bool + Send,
+) -> Result<Answer, ClientError> {
+    let mut outcome = transport.send(request.clone()).await;
+    for _ in 1..tries {
+        if !passes(&outcome) {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+        let again = transport.send(request.clone()).await;
+        outcome = again.map(|answer| Answer {
+            repeated: true,
+            ..answer
+        });
+    }
+    outcome
 }
 
 #[cfg(test)]
