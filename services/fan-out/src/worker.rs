@@ -125,7 +125,11 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
         }
     }
     left_to_readers.extend(pulled.iter().map(|pending| (pending.tweet, pending.author)));
-    let pulled_authors: Vec<UserId> = pulled.iter().map(|pending| pending.author).collect();
+    let counted: Vec<UserId> = if rules.pushes_anything() {
+        pulled.iter().map(|pending| pending.author).collect()
+    } else {
+        Vec::new()
+    };
     record_pulled(fan_out, pulled, spans).await?;
     look_again(fan_out, &left_to_readers).await?;
     unfinished.extend(push(fan_out, pushed, spans).await?);
@@ -137,14 +141,11 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
         .map(|received| received.receipt)
         .filter(|receipt| !in_chunks.contains(receipt))
         .collect();
-    ports.log.acknowledge(&done).await?;
-    if rules.pushes_anything() {
-        count_followers(fan_out, pulled_authors).await;
-    }
-    Ok(())
+    let (acknowledged, ()) = tokio::join!(ports.log.acknowledge(&done), count_followers(fan_out, counted));
+    acknowledged
 }
 
-/// Which the next batch waits for.
+/// The next batch waits for it.
 const COUNT_WITHIN: Duration = Duration::from_millis(250);
 
 /// Counts how many followers these authors have, who are pulled for having many. Those of pushed tweets are known anyway.
