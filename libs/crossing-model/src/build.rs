@@ -3,7 +3,7 @@
 use model::{Coverage, TweetId};
 
 use crate::timeline::Built;
-use crate::{Edge, Fault, Rules, SETTLE, State};
+use crate::{AUTHOR, Edge, Fault, Rules, SETTLE, State};
 
 /// A build under way: what it is for, and how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,10 +26,12 @@ pub enum Job {
 /// How far it has come.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Progress {
-    /// It is to ask for the follows and the rules.
+    /// It is to ask for the follows.
     Begun,
-    /// It waits until nobody holds older follows, from this tick on.
-    Waits(Edge, Rules, u8),
+    /// It waits until nobody holds older ones, from this tick on.
+    Waits(Edge, u8),
+    /// It goes by these rules, to scan.
+    Scans(Edge, Rules),
     /// It has scanned the tweet store.
     Scanned(Built),
 }
@@ -37,8 +39,10 @@ pub enum Progress {
 /// A step of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Takes follows and rules.
-    Look(Edge, Rules),
+    /// Takes the follows.
+    Look(Edge),
+    /// Takes the rules.
+    TakeRules(Rules),
     /// Scans the tweet store.
     Scan,
     /// Installs what it found.
@@ -51,14 +55,14 @@ impl Build {
         match &self.progress {
             Progress::Begun => {
                 let edges = state.edge.believable(state.now);
-                let rules: Vec<_> = state.rules.believable(state.now).collect();
-                edges
-                    .flat_map(|edge| rules.iter().map(move |rules| (edge.value, rules.value.clone())))
-                    .map(|(edge, rules)| Step::Look(edge, rules))
-                    .collect()
+                edges.map(|edge| Step::Look(edge.value)).collect()
             }
-            Progress::Waits(_, _, since) if state.now >= since + self.waits(fault) => vec![Step::Scan],
+            Progress::Waits(_, since) if state.now >= since + self.waits(fault) => {
+                let rules = state.rules.believable(state.now);
+                rules.map(|rules| Step::TakeRules(rules.value)).collect()
+            }
             Progress::Waits(..) => Vec::new(),
+            Progress::Scans(..) => vec![Step::Scan],
             Progress::Scanned(_) => vec![Step::Install],
         }
     }
@@ -74,14 +78,15 @@ impl Build {
     /// Takes a step; answers what is left to do.
     pub(crate) fn take(mut self, step: Step, state: &mut State, window: usize, fault: Option<Fault>) -> Option<Self> {
         self.progress = match (self.progress, step) {
-            (Progress::Begun, Step::Look(edge, rules)) => Progress::Waits(edge, rules, state.now),
-            (Progress::Waits(edge, rules, _), Step::Scan) => {
+            (Progress::Begun, Step::Look(edge)) => Progress::Waits(edge, state.now),
+            (Progress::Waits(edge, _), Step::TakeRules(rules)) => Progress::Scans(edge, rules),
+            (Progress::Scans(edge, rules), Step::Scan) => {
                 let (floor, follows_new) = match &self.job {
                     Job::Build(_) => (TweetId::MIN, edge.follows),
                     Job::Backfill(held) => (held.complete_from, edge.follows && edge.actor_version() > held.holds),
                 };
                 let (ids, complete_from) = if follows_new {
-                    pushed(state, &rules, floor, window)
+                    pushed(state, &rules, floor, window, fault)
                 } else {
                     (Vec::new(), floor)
                 };
@@ -121,14 +126,25 @@ impl Build {
     }
 }
 
-/// The author's newest tweets that readers do not pull anyway, by pages of a window, and down to where they are complete.
-fn pushed(state: &State, rules: &Rules, floor: TweetId, window: usize) -> (Vec<TweetId>, TweetId) {
+/// The author's newest tweets that readers will not always pull, by pages of a window, and down to where they are complete.
+fn pushed(
+    state: &State,
+    rules: &Rules,
+    floor: TweetId,
+    window: usize,
+    fault: Option<Fault>,
+) -> (Vec<TweetId>, TweetId) {
+    let rules = rules.delivery(state.asked);
+    let left_out = |id| match fault {
+        Some(Fault::LeavesOutWhatIsPushed) => rules.pulled_ranges(AUTHOR).any(|range| range.contains(id)),
+        _ => rules.left_to_readers(AUTHOR).any(|range| range.contains(id)),
+    };
     let all: Vec<TweetId> = state.committed().filter(|id| *id >= floor).collect();
     let mut ids = Vec::new();
     let mut seen = 0;
     while ids.len() < window && seen < all.len() {
         let page = &all[seen..all.len().min(seen + window)];
-        ids.extend(page.iter().copied().filter(|id| !rules.pulls(*id)));
+        ids.extend(page.iter().copied().filter(|id| !left_out(*id)));
         seen += page.len();
     }
     let complete_from = if seen < all.len() { all[seen - 1] } else { floor };

@@ -24,7 +24,9 @@ pub enum Action {
     Tick,
     /// An operator, or the author's audience, asks for something else.
     Ask(Asked),
-    /// follow-graph commits the steps that are due.
+    /// follow-graph looks which steps are due.
+    LookToCross,
+    /// It commits them.
     Cross,
     /// The author posts: an id is drawn, by a clock that is ahead by so many ticks.
     Draw(u8),
@@ -90,6 +92,7 @@ impl Model for CrossingModel {
             asked: self.scenario.asked[0],
             asks_left: self.bounds.asks,
             rules: History::new(Rules::PUSHED),
+            step: None,
             edge: History::new(edge),
             edges_left: self.bounds.edges,
             tweets: Vec::new(),
@@ -116,7 +119,11 @@ impl Model for CrossingModel {
             let others = self.scenario.asked.iter().filter(|asked| **asked != state.asked);
             actions.extend(others.map(|asked| Action::Ask(*asked)));
         }
-        actions.push(Action::Cross);
+        actions.push(if state.step.is_none() {
+            Action::LookToCross
+        } else {
+            Action::Cross
+        });
         let drawn = state.tweets.iter().filter(|tweet| !tweet.committed);
         actions.extend(drawn.map(|tweet| Action::Commit(tweet.id)));
         if state.tweets.len() < self.bounds.tweets {
@@ -161,9 +168,12 @@ impl Model for CrossingModel {
                 state.asked = asked;
                 state.asks_left -= 1;
             }
-            Action::Cross => {
+            Action::LookToCross => {
                 let rules = state.rules.current();
-                let stepped = rules.stepped(state.asked, state.now, state.highest(), fault)?;
+                state.step = Some(rules.stepped(state.asked, state.now, state.highest(), fault)?);
+            }
+            Action::Cross => {
+                let stepped = state.step.take()?.committed(state.rules.current(), state.now);
                 state.rules.commit(stepped, state.now);
             }
             Action::Draw(ahead) => {

@@ -97,13 +97,16 @@ impl Rules {
         })
     }
 
-    /// Whether readers who go by these rules pull this tweet of the author.
-    pub(crate) fn pulls(&self, tweet: TweetId) -> bool {
-        let own = self.author.iter().flat_map(|state| &state.pulled);
-        self.everyone
-            .pulled
-            .iter()
-            .chain(own)
-            .any(|range| range.contains(tweet))
+    /// With what has changed since `before` in force from now on: only then is it waited for.
+    pub(crate) fn committed(mut self, before: &Self, now: u8) -> Self {
+        if self.everyone != before.everyone {
+            self.everyone.changed_at_ms = unix_ms(now);
+        }
+        if let Some(author) = &mut self.author
+            && before.author.as_ref() != Some(author)
+        {
+            author.changed_at_ms = unix_ms(now);
+        }
+        self
     }
 }

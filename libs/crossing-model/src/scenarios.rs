@@ -71,6 +71,8 @@ pub enum Fault {
     BuildsWithoutWaiting,
     /// A backfill does not.
     BackfillsWithoutWaiting,
+    /// A build leaves out what readers pull, though it is pushed as well.
+    LeavesOutWhatIsPushed,
     /// A build is installed over another.
     InstallsAnyBuild,
 }
@@ -90,7 +92,7 @@ const FEW: Bounds = Bounds {
 };
 
 /// What is enumerated.
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 8] = [
     Scenario {
         name: "author",
         about: "an author crosses the threshold up and down while it posts",
@@ -144,6 +146,28 @@ pub const SCENARIOS: [Scenario; 7] = [
         deep: Bounds {
             ticks: 2,
             window: 1,
+            builds: 1,
+            ..FEW
+        },
+    },
+    Scenario {
+        name: "build-back",
+        about: "timelines are built while everyone crosses and comes back",
+        asked: &[Asked::Push, Asked::Pull],
+        follows: true,
+        quick: Bounds {
+            ticks: 2,
+            tweets: 1,
+            ahead: 1,
+            asks: 2,
+            builds: 1,
+            ..FEW
+        },
+        deep: Bounds {
+            ticks: 3,
+            tweets: 1,
+            ahead: 1,
+            asks: 2,
             builds: 1,
             ..FEW
         },

@@ -20,6 +20,8 @@ pub struct State {
     pub asks_left: u8,
     /// The delivery rules.
     pub rules: History<Rules>,
+    /// Steps that follow-graph has decided upon and not committed yet.
+    pub step: Option<Rules>,
     /// The reader's edge to the author.
     pub edge: History<Edge>,
     /// How often that may still change.

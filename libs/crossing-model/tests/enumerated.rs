@@ -44,6 +44,11 @@ fn timelines_are_built_meanwhile() {
 }
 
 #[test]
+fn timelines_are_built_while_all_goes_back() {
+    holds("build-back");
+}
+
+#[test]
 fn timelines_are_trimmed() {
     holds("trim");
 }
@@ -119,6 +124,11 @@ fn a_build_waits_until_workers_know_its_follows() {
 #[test]
 fn a_backfill_waits_until_workers_know_its_follows() {
     breaks(Fault::BackfillsWithoutWaiting, "follow");
+}
+
+#[test]
+fn a_build_holds_what_is_pushed_though_readers_pull_it() {
+    breaks(Fault::LeavesOutWhatIsPushed, "build-back");
 }
 
 #[test]

@@ -195,11 +195,10 @@ impl DeliveryState {
     /// Readers begin to pull, from `from` on. It is still pushed.
     pub fn open(&mut self, from: TweetId, now_ms: u64) {
         debug_assert_eq!(self.phase, Phase::Pushed);
-        match self.pulled.last_mut() {
-            // The last range was closed at an id that is yet to come: it simply stays open.
-            Some(last) if last.until.is_some_and(|until| until >= from) => last.until = None,
-            _ => self.pulled.push(IdRange { from, until: None }),
-        }
+        // The last range may have been closed at an id that is yet to come. It stays closed there: readers will always pull it.
+        let last = self.pulled.last().and_then(|last| last.until);
+        let from = last.map_or(from, |until| from.max(until));
+        self.pulled.push(IdRange { from, until: None });
         while self.pulled.len() > Self::MAX_RANGES {
             let oldest = self.pulled.remove(0);
             self.pulled[0].from = oldest.from;
@@ -231,6 +230,11 @@ impl DeliveryState {
     fn step(&mut self, phase: Phase, now_ms: u64) {
         self.phase = phase;
         self.changed_at_ms = now_ms;
+    }
+
+    fn left_to_readers(&self) -> impl Iterator<Item = IdRange> + '_ {
+        let stays = |range: &IdRange| range.until.is_some() || self.phase == Phase::Pulled;
+        self.pulled.iter().copied().filter(stays)
     }
 
     fn pulls(&self, id: TweetId) -> bool {
@@ -277,6 +281,17 @@ impl DeliveryRules {
     pub fn pulled_ranges(&self, author: UserId) -> impl Iterator<Item = IdRange> + '_ {
         let own = self.authors.get(&author).map_or(&[][..], |state| &state.pulled);
         self.everyone.pulled.iter().chain(own).copied()
+    }
+
+    /// The ranges of an author that a build may leave out, since readers will always pull them. An open one is not among
+    /// them while the author is pushed as well: the step that closes it may have been decided already, at an id below what
+    /// is pushed by now.
+    pub fn left_to_readers(&self, author: UserId) -> impl Iterator<Item = IdRange> + '_ {
+        let own = self.authors.get(&author).map(Arc::as_ref);
+        [Some(&self.everyone), own]
+            .into_iter()
+            .flatten()
+            .flat_map(DeliveryState::left_to_readers)
     }
 
     /// Whether new tweets are written into timelines at all, so that keeping a timeline is worth it.
@@ -413,18 +428,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_pushed_as_well_is_not_left_to_readers() {
+        let left = |rules: &DeliveryRules| rules.left_to_readers(AUTHOR).collect::<Vec<_>>();
+        let range = |from, until: Option<u64>| IdRange {
+            from: id(from),
+            until: until.map(id),
+        };
+        let mut rules = rules();
+        let mut own = DeliveryState::pushed();
+        let mut with = |own: &DeliveryState| {
+            rules.authors.insert(AUTHOR, Arc::new(own.clone()));
+            left(&rules)
+        };
+        own.open(id(10), 1);
+        assert_eq!(with(&own), []);
+        own.stop_pushing(2);
+        assert_eq!(with(&own), [range(10, None)]);
+        own.resume_pushing(3);
+        assert_eq!(with(&own), []);
+        own.close(id(30), 4);
+        assert_eq!(with(&own), [range(10, Some(30))]);
+        rules.everyone.open(id(40), 5);
+        rules.everyone.stop_pushing(6);
+        assert_eq!(left(&rules), [range(40, None), range(10, Some(30))]);
+    }
+
+    #[test]
     fn opening_again_before_the_close_has_come_goes_on() {
         let mut state = DeliveryState::pushed();
         state.open(id(10), 1);
         state.close(id(30), 2);
         state.open(id(20), 3);
-        assert_eq!(
-            state.pulled,
-            [IdRange {
-                from: id(10),
-                until: None
-            }]
-        );
+        let closed = IdRange {
+            from: id(10),
+            until: Some(id(30)),
+        };
+        let open = IdRange {
+            from: id(30),
+            until: None,
+        };
+        assert_eq!(state.pulled, [closed, open]);
     }
 
     #[test]

@@ -242,9 +242,9 @@ impl Worker {
     }
 
     /// The order is what makes it right (`docs/crossing.md`): first live pushes get somewhere to go; then the follows are
-    /// read; then as long is waited as anybody may hold older ones; then the tweets are scanned, and what was pushed
-    /// meanwhile is merged by the install. A tweet that was accepted before the scan is found by it; one that was accepted
-    /// later is pushed by a worker that knows these follows.
+    /// read; then as long is waited as anybody may hold older ones; then the rules are read and the tweets scanned, and what
+    /// was pushed meanwhile is merged by the install. A tweet that was accepted before the scan is found by it; one that was
+    /// accepted later is pushed by a worker that knows these follows.
     async fn build(&self, reader: UserId, deadline: Deadline) -> Result<Outcome, StoreError> {
         let turn = self.turn(deadline).await?;
         let ticket = self.ports.timelines.begin_build(reader, deadline).await?;
@@ -252,10 +252,10 @@ impl Worker {
             self.ports.timelines.remove(&[reader], deadline).await?;
             return Ok(Outcome::NoAccount);
         };
-        let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
         let _turn = self.turn(deadline).await?;
+        let rules = self.ports.graph.delivery_rules(deadline).await?;
         let followees = view.followees.iter().map(|followee| followee.id);
         let (ids, complete_from) = self.pushed(followees, &rules, TweetId::MIN, deadline).await?;
         let coverage = Coverage {
@@ -272,10 +272,10 @@ impl Worker {
         let Some(view) = self.ports.graph.reader(reader, None, deadline).await? else {
             return Ok(Outcome::NoAccount);
         };
-        let rules = self.ports.graph.delivery_rules(deadline).await?;
         drop(turn);
         tokio::time::sleep(self.ports.graph.max_staleness()).await;
         let turn = self.turn(deadline).await?;
+        let rules = self.ports.graph.delivery_rules(deadline).await?;
         let new = followed_since(&view, stored.holds);
         let (ids, complete_from) = self.pushed(new, &rules, stored.complete_from, deadline).await?;
         if complete_from > stored.complete_from || ids.len() > self.settings.window {
@@ -291,7 +291,7 @@ impl Worker {
         Ok(done(merged))
     }
 
-    /// The newest tweets of these authors that readers don't pull anyway, as many as a timeline holds, none below
+    /// The newest tweets of these authors that readers won't always pull, as many as a timeline holds, none below
     /// `floor`; and down to where they are complete, which is `floor` unless there are more than a window's worth.
     async fn pushed(
         &self,
@@ -313,7 +313,7 @@ impl Worker {
                 .tweets
                 .page(&sources, below, self.settings.window, deadline)
                 .await?;
-            let pulled = |author, id| rules.pulled_ranges(author).any(|range| range.contains(id));
+            let pulled = |author, id| rules.left_to_readers(author).any(|range| range.contains(id));
             ids.extend(
                 page.entries
                     .iter()

@@ -158,6 +158,28 @@ async fn trap_12_the_rebuilt_view_equals_the_live_view() {
     assert_eq!(views(&world, &reader).await, without);
 }
 
+/// Guard: `DeliveryState::left_to_readers` in `libs/model/src/delivery.rs` leaves an open range to readers only while
+/// nobody pushes: the step that ends the pulling may have been decided, and end it below this tweet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_12_a_rebuild_holds_what_is_pushed_though_readers_pull_it_too() {
+    let world = World::with(Options {
+        settle: Duration::from_hours(1),
+        ..Options::of(Strategy::Hybrid)
+    })
+    .await;
+    let [huge, reader, second, third] = world.accounts().await;
+    for follower in [&reader, &second, &third] {
+        world.follow(follower, &huge).await;
+    }
+    world.phase_becomes(&huge, Phase::Both).await;
+    let tweet = world.post(&huge).await;
+    world.delivered(&[tweet]).await;
+    assert_eq!(world.record(tweet).await.unwrap().skipped, 3, "nobody has a timeline");
+    world.built(&reader).await;
+    assert_eq!(world.stored(&reader).await, [tweet]);
+    assert_eq!(world.home(&reader).await, [tweet]);
+}
+
 /// The home timeline by pages of all kinds of sizes.
 async fn views(world: &World, reader: &Account) -> Vec<Vec<TweetId>> {
     let mut views = Vec::new();
