@@ -8,6 +8,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use storage::FollowerPage;
 
+use crate::metrics::Lookups;
+
 const SHARDS: usize = 256;
 
 /// How much room a part takes, in ids: some 8 to 16 bytes each.
@@ -42,20 +44,24 @@ pub struct Kept<V> {
     cache: Cache<UserId, Arc<V>, ByWeight>,
     /// Changes so far, by shard of accounts. Hits don't look at them.
     changes: Vec<Mutex<u64>>,
+    lookups: Lookups,
 }
 
 impl<V: Weigh> Kept<V> {
     /// For some `items`, of `weight` altogether.
-    pub fn new(items: usize, weight: u64) -> Self {
+    pub fn new(items: usize, weight: u64, lookups: Lookups) -> Self {
         Self {
             cache: Cache::with_weighter(items, weight, ByWeight),
             changes: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            lookups,
         }
     }
 
-    /// What is kept of an account.
-    pub fn get(&self, of: UserId) -> Option<Arc<V>> {
-        self.cache.get(&of)
+    /// What is kept of an account, if that will do.
+    pub fn get(&self, of: UserId, will_do: impl FnOnce(&V) -> bool) -> Option<Arc<V>> {
+        let found = self.cache.get(&of).filter(|value| will_do(value));
+        self.lookups.count(found.is_some());
+        found
     }
 
     /// To be taken before a part is loaded, and handed to [`Kept::keep`].
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_was_loaded_during_a_change_is_not_kept() {
-        let views = Kept::new(10, 1_000);
+        let views = Kept::new(10, 1_000, Lookups::default());
         let reader = UserId::new(1);
         let view = Arc::new(ReaderView {
             reader,
@@ -113,10 +119,12 @@ mod tests {
         let before = views.before_load(reader);
         views.changed(reader);
         views.keep(reader, &view, before);
-        assert!(views.get(reader).is_none());
+        assert!(views.get(reader, |_| true).is_none());
         views.keep(reader, &view, views.before_load(reader));
-        assert!(views.get(reader).is_some());
+        assert!(views.get(reader, |_| true).is_some());
+        assert!(views.get(reader, |_| false).is_none());
         views.all_changed();
-        assert!(views.get(reader).is_none());
+        assert!(views.get(reader, |_| true).is_none());
+        assert_eq!(views.lookups.so_far(), (1, 3));
     }
 }

@@ -12,6 +12,7 @@
 mod breaker;
 mod client_span;
 mod kept;
+mod metrics;
 mod remote;
 mod replica;
 mod standing;
@@ -19,6 +20,7 @@ mod store_graph;
 pub mod wire;
 
 pub use kept::{Kept, Weigh};
+pub use metrics::Lookups;
 pub use remote::{InvalidRemote, RemoteGraph, RemoteGraphOptions};
 pub use replica::{HOLDS, Replica};
 pub use standing::Standing;

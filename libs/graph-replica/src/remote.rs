@@ -189,8 +189,13 @@ impl FollowGraph for RemoteGraph {
         self.replica.confirmed(deadline).await?;
         let audiences = &self.replica.audiences;
         let kept = |request: &FollowerPageRequest| {
-            let whole = audiences.get(request.author).filter(|_| request.after.is_none())?;
-            (whole.followers.len() <= request.limit).then(|| FollowerPage::clone(&whole))
+            if request.after.is_some() {
+                return None;
+            }
+            let fits = |whole: &FollowerPage| whole.followers.len() <= request.limit;
+            audiences
+                .get(request.author, fits)
+                .map(|whole| FollowerPage::clone(&whole))
         };
         let mut pages: Vec<Option<FollowerPage>> = requests.iter().map(kept).collect();
         let missing: Vec<usize> = (0..pages.len()).filter(|at| pages[*at].is_none()).collect();

@@ -12,9 +12,11 @@ use model::{
 };
 use quick_cache::sync::Cache;
 use storage::{Deadline, FollowerPage, GraphFeed, GraphStore, RevocationState, StoreError};
+use telemetry::Metrics;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::ReplicaMetrics;
 use crate::{Kept, Standing};
 
 /// How long a confirmation holds, counted from when it was asked for.
@@ -52,6 +54,7 @@ pub struct Replica {
     /// Whether accounts that tokens of other epochs are of are there in this one.
     are_there: Cache<(UserId, Epoch), bool>,
     unreachable: AtomicBool,
+    metrics: ReplicaMetrics,
 }
 
 /// How the replica follows a store that others write too.
@@ -96,15 +99,22 @@ impl Replica {
     }
 
     fn new(revoked: RevocationState, rules: DeliveryRules, following: Option<Following>) -> Self {
+        let metrics = ReplicaMetrics::default();
         Self {
-            views: Kept::new(VIEWS, IDS_IN_VIEWS),
-            audiences: Kept::new(AUDIENCES, IDS_IN_AUDIENCES),
+            views: Kept::new(VIEWS, IDS_IN_VIEWS, metrics.of("reader")),
+            audiences: Kept::new(AUDIENCES, IDS_IN_AUDIENCES, metrics.of("followers")),
             standing: Standing::new(revoked),
             rules: ArcSwap::from_pointee(rules),
             following,
             are_there: Cache::new(ACCOUNTS_OF_OTHER_EPOCHS),
             unreachable: AtomicBool::new(false),
+            metrics,
         }
+    }
+
+    /// Adds what is counted of it to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        self.metrics.register(metrics);
     }
 
     /// The rules, as far as they are known.
@@ -294,8 +304,8 @@ impl Replica {
             Some(_) => self.confirmed(deadline).await?,
             None => self.confirmed_since(Instant::now(), deadline).await?,
         }
-        let view = self.views.get(reader);
-        Ok(view.filter(|view| at_least.is_none_or(|at_least| view.version >= at_least)))
+        let is_new_enough = |view: &ReaderView| at_least.is_none_or(|at_least| view.version >= at_least);
+        Ok(self.views.get(reader, is_new_enough))
     }
 
     /// A cached view as of [`Replica::view`], or else what `load` gives, which is cached then.

@@ -140,6 +140,7 @@ impl Services {
     /// What they count.
     pub(crate) fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::new("rookery", env!("CARGO_PKG_VERSION"));
+        self.follow_graph.replica().register(&mut metrics);
         self.tweet_ingest.register(&mut metrics);
         self.fan_out.register(&mut metrics);
         self.timeline_read.register(&mut metrics);

@@ -76,7 +76,8 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         config.app_data(authenticator.clone());
         served(config);
     };
-    let metrics = Metrics::new("follow-graph", env!("CARGO_PKG_VERSION"));
+    let mut metrics = Metrics::new("follow-graph", env!("CARGO_PKG_VERSION"));
+    service.replica().register(&mut metrics);
     let wiring = Wiring {
         public: Some(Arc::new(public)),
         internal: Arc::new(internal_routes(Arc::clone(&service))),

@@ -95,6 +95,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     };
     let mut metrics = Metrics::new("timeline-read", env!("CARGO_PKG_VERSION"));
     service.register(&mut metrics);
+    replica.register(&mut metrics);
     let wiring = Wiring {
         public: Some(Arc::new(public)),
         internal: Arc::new(internal_routes(Arc::clone(&service))),
