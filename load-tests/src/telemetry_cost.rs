@@ -1,5 +1,5 @@
-//! What traces cost: the real program three times, on the same data: without traces, with one in a hundred recorded, and
-//! with all. The three take turns within each round, so that whatever else the machine does meets all of them; what counts
+//! What traces cost: the real program four times, on the same data: without traces, with none recorded, with one in a hundred,
+//! and with all. The four take turns within each round, so that whatever else the machine does meets all of them; what counts
 //! is the processor time of an operation beside that of the program without traces in the same round.
 
 use std::fmt::Write as _;
@@ -57,7 +57,12 @@ const SILENT: u64 = 200;
 const UNTIL_SENT: Duration = Duration::from_millis(1_200);
 
 /// How the program is run: its name, and the part of the traces that it records, if it is told to.
-const VARIANTS: [(&str, Option<&str>); 3] = [("off", None), ("1 %", Some("0.01")), ("all", Some("1"))];
+const VARIANTS: [(&str, Option<&str>); 4] = [
+    ("off", None),
+    ("none", Some("0")),
+    ("1 %", Some("0.01")),
+    ("all", Some("1")),
+];
 
 /// Measures.
 pub(crate) async fn run(options: &Options) -> Result<()> {
@@ -165,7 +170,7 @@ fn receiver() -> Result<(ServerHandle, String)> {
     Ok((handle, endpoint))
 }
 
-/// One of the three.
+/// One of the four.
 struct Program {
     name: &'static str,
     process: RookeryProcess,

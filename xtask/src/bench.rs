@@ -27,7 +27,7 @@ const BENCHMARKS: [(&str, &str); 7] = [
     ),
     (
         TELEMETRY,
-        "what traces cost posts, deliveries and home reads: off, one in a hundred, all",
+        "what traces cost posts, deliveries and home reads: off, none recorded, one in a hundred, all",
     ),
     (
         "timeline-bytes",
