@@ -18,9 +18,17 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{/* Labels of a pod, of the same; "more" is a map of others, which win over `commonLabels`. */}}
+{{- define "rookery.podLabels" -}}
+{{ include "rookery.selectorLabels" . }}
+{{- with merge (deepCopy (default dict .more)) .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* Labels of an object, of the same. */}}
 {{- define "rookery.labels" -}}
-{{ include "rookery.selectorLabels" . }}
+{{ include "rookery.podLabels" . }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/part-of: rookery
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}

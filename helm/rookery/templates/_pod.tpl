@@ -14,6 +14,21 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Where a pod may run, and before which others, of a service's values. */}}
+{{- define "rookery.scheduling" -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- with index $ $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The same for a pod beside the services, of the values of one or `defaults`: rules about other pods are theirs alone. */}}
+{{- define "rookery.schedulingBeside" -}}
+{{- include "rookery.scheduling" (set (deepCopy .) "affinity" (pick .affinity "nodeAffinity")) | trim }}
+{{- end }}
+
 {{/* A probe of the internal port, of a path. Whoever is slow to answer is busy, not dead. */}}
 {{- define "rookery.probe" -}}
 httpGet: {path: {{ . }}, port: internal}
@@ -62,12 +77,9 @@ timeoutSeconds: 3
 {{- $labels := dict "root" $root "component" .service -}}
 metadata:
   labels:
-    {{- include "rookery.selectorLabels" $labels | nindent 4 }}
+    {{- include "rookery.podLabels" (dict "root" $root "component" .service "more" $settings.podLabels) | nindent 4 }}
     app.kubernetes.io/version: {{ include "rookery.version" (dict "root" $root "tag" $settings.tag) | quote }}
     rookery/track: {{ .track }}
-    {{- with $settings.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
   annotations:
     # A pod reads its settings when it starts: other settings make other pods.
     checksum/config: {{ include "rookery.config" $root | sha256sum }}
@@ -139,10 +151,7 @@ spec:
           {{- include "rookery.selectorLabels" $labels | nindent 10 }}
       matchLabelKeys: [pod-template-hash]
     {{- end }}
-  {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
-  {{- with index $settings $key }}
-  {{ $key }}:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- with include "rookery.scheduling" $settings | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
 {{- end }}

@@ -1,5 +1,7 @@
 //! Why the stores cannot be opened, and how their failures look to callers.
 
+use std::time::Duration;
+
 use storage::StoreError;
 use tokio_postgres::error::SqlState;
 
@@ -45,6 +47,21 @@ pub enum OpenError {
         /// The newest that this version knows.
         known: u32,
     },
+    /// A migration did not get the tables that it alters. Nothing of it was done.
+    #[error(
+        "migration {version} did not get the tables that it alters within {} s, and nothing of it was done. Sessions that \
+         hold tables: {blockers}. Wait for them, or end them (pg_terminate_backend), and migrate again; pg_stat_activity \
+         and pg_locks show what they do",
+        waited.as_secs()
+    )]
+    TablesInUse {
+        /// The migration's number.
+        version: u32,
+        /// How long it tried.
+        waited: Duration,
+        /// The sessions that held tables at its last try, in words.
+        blockers: String,
+    },
 }
 
 impl OpenError {
@@ -76,7 +93,7 @@ impl OpenError {
     /// Whether waiting may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::SchemaTooOld { .. } => true,
+            Self::Unreachable { .. } | Self::SchemaTooOld { .. } | Self::TablesInUse { .. } => true,
             Self::Failed(error) => error.is_transient(),
             Self::BadUrl { .. } | Self::LoginRefused { .. } | Self::SchemaTooNew { .. } => false,
         }

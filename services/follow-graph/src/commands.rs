@@ -26,6 +26,9 @@ const BATCH_WITHIN: Duration = Duration::from_mins(2);
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Bring the database to the schema of this version. Services of the version before go on meanwhile.
+    ///
+    /// A migration that needs a table which another session holds, a dump for instance, tries for 4 minutes, without making
+    /// others wait for long, and then fails and names the session.
     Migrate {
         /// Begin a new epoch too, after the database was restored to an earlier point: what Redis and the services hold of
         /// later than that counts as absent.

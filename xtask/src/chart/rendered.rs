@@ -76,6 +76,41 @@ fn manifests_are_valid_for_every_version_of_kubernetes() {
 }
 
 #[test]
+fn common_labels_are_on_every_object_and_every_pod() {
+    let Some(helm) = Program::find() else { return };
+    for values in values_files() {
+        let manifests = helm.template(&values, &["--set", "commonLabels.asked-for=here"]);
+        for document in manifests
+            .split("---\n")
+            .filter(|document| document.contains("\nkind: "))
+        {
+            let pods = document.matches("\n  template:\n").count();
+            let labels = document.matches(" asked-for: here\n").count();
+            assert_eq!(labels, 1 + pods, "{}: {document}", values.display());
+        }
+    }
+}
+
+#[test]
+fn whatever_runs_may_run_where_the_services_may() {
+    let Some(helm) = Program::find() else { return };
+    let tainted = "defaults.tolerations[0].key=dedicated,defaults.nodeSelector.pool=rookery";
+    let peers = "defaults.affinity.podAntiAffinity.a=b,defaults.affinity.nodeAffinity.c=d";
+    let manifests = helm.template(&ci("trial.yaml"), &["--set", tainted, "--set", peers]);
+    let pods = manifests.matches("containers:\n").count();
+    // Four services, two stores, the migration and the test.
+    assert_eq!(pods, 8);
+    for rule in ["key: dedicated\n", "pool: rookery\n", "nodeAffinity:\n"] {
+        assert_eq!(manifests.matches(rule).count(), pods, "{rule}");
+    }
+    assert_eq!(
+        manifests.matches("podAntiAffinity:\n").count(),
+        4,
+        "a rule about other pods is the services'"
+    );
+}
+
+#[test]
 fn keys_of_the_charts_own_fit_together() {
     let Some(helm) = Program::find() else { return };
     let secret = helm.template(&ci("trial.yaml"), &["--show-only", "templates/keys.yaml"]);

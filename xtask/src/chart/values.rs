@@ -57,6 +57,7 @@ fn typos_are_refused() {
         "services.fan-out.canary.wieght=5",
         "services.timeline-read.canary.weight=101",
         "services.timeline-read.canary.argo.steps[0]=-1",
+        "commonLabels.app\\.kubernetes\\.io/name=other",
         // What is said at one place and makes no sense together.
         "services.timeline-read.canary.mode=argo,services.timeline-read.canary.weight=5",
         "services.timeline-read.canary.mode=none,services.timeline-read.canary.tag=1.2.4",
