@@ -24,8 +24,10 @@ pub enum Action {
     Tick,
     /// An operator, or the author's audience, asks for something else.
     Ask(Asked),
-    /// follow-graph looks which steps are due.
+    /// follow-graph asks for the highest id.
     LookToCross,
+    /// It decides which steps are due.
+    Decide,
     /// It commits them.
     Cross,
     /// The author posts: an id is drawn, by a clock that is ahead by so many ticks.
@@ -92,6 +94,7 @@ impl Model for CrossingModel {
             asked: self.scenario.asked[0],
             asks_left: self.bounds.asks,
             rules: History::new(Rules::PUSHED),
+            looked: None,
             step: None,
             edge: History::new(edge),
             edges_left: self.bounds.edges,
@@ -119,10 +122,10 @@ impl Model for CrossingModel {
             let others = self.scenario.asked.iter().filter(|asked| **asked != state.asked);
             actions.extend(others.map(|asked| Action::Ask(*asked)));
         }
-        actions.push(if state.step.is_none() {
-            Action::LookToCross
-        } else {
-            Action::Cross
+        actions.push(match (&state.looked, &state.step) {
+            (_, Some(_)) => Action::Cross,
+            (Some(_), None) => Action::Decide,
+            (None, None) => Action::LookToCross,
         });
         let drawn = state.tweets.iter().filter(|tweet| !tweet.committed);
         actions.extend(drawn.map(|tweet| Action::Commit(tweet.id)));
@@ -169,8 +172,15 @@ impl Model for CrossingModel {
                 state.asks_left -= 1;
             }
             Action::LookToCross => {
+                if state.rules.current().is_there(state.asked) {
+                    return None;
+                }
+                state.looked = Some((state.now, state.highest()));
+            }
+            Action::Decide => {
+                let (looked, highest) = state.looked.take()?;
                 let rules = state.rules.current();
-                state.step = Some(rules.stepped(state.asked, state.now, state.highest(), fault)?);
+                state.step = rules.stepped(state.asked, looked, state.now, highest, fault);
             }
             Action::Cross => {
                 let stepped = state.step.take()?.committed(state.rules.current(), state.now);

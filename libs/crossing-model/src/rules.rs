@@ -56,20 +56,41 @@ impl Rules {
         }
     }
 
-    /// After the steps that are due; `None` when there are none. `highest` is the highest id that was accepted.
-    pub(crate) fn stepped(&self, asked: Asked, now: u8, highest: TweetId, fault: Option<Fault>) -> Option<Self> {
+    /// Whether no step leads on towards what is asked for, however long one waits.
+    pub(crate) fn is_there(&self, asked: Asked) -> bool {
+        let later = u8::MAX;
+        self.stepped(asked, later, later, TweetId::MIN, None).is_none()
+    }
+
+    /// After the steps that are due, for who began to look at one tick and decides at another; `None` when there are none.
+    /// `highest` is the highest id that was accepted when it looked.
+    pub(crate) fn stepped(
+        &self,
+        asked: Asked,
+        looked: u8,
+        decides: u8,
+        highest: TweetId,
+        fault: Option<Fault>,
+    ) -> Option<Self> {
         let mut rules = self.delivery(asked);
+        let now_ms = unix_ms(looked);
         let followers = match asked {
             Asked::HybridHuge => HashMap::from([(AUTHOR, 100)]),
             Asked::Pull | Asked::Push | Asked::HybridSmall => HashMap::new(),
         };
-        let now_ms = unix_ms(now);
         let changed_at = |subject| match subject {
             Subject::Everyone => self.everyone.changed_at_ms,
             Subject::Author(_) => self.author.as_ref().map_or(0, |state| state.changed_at_ms),
         };
-        let settled =
-            |subject| fault == Some(Fault::StepsWithoutWaiting) || now_ms - changed_at(subject) >= u64::from(SETTLE);
+        let waited_until = if fault == Some(Fault::LooksBeforeWaiting) {
+            decides
+        } else {
+            looked
+        };
+        let settled = |subject| {
+            let waited = unix_ms(waited_until).saturating_sub(changed_at(subject));
+            fault == Some(Fault::StepsWithoutWaiting) || waited >= u64::from(SETTLE)
+        };
         let margin = if fault == Some(Fault::ClosesAtPresent) {
             0
         } else {
@@ -78,7 +99,7 @@ impl Rules {
         let drawn_below = if fault == Some(Fault::ClosesAtPresent) {
             TweetId::first_at(now_ms)
         } else {
-            TweetId::first_at(unix_ms(now + margin)).max(highest.next())
+            TweetId::first_at(now_ms + u64::from(margin)).max(highest.next())
         };
         let (steps, _) = decide(&Situation {
             rules: &rules,

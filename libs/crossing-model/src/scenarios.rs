@@ -51,6 +51,8 @@ pub struct Scenario {
 pub enum Fault {
     /// A step that takes something away is taken before the one before it is in force everywhere.
     StepsWithoutWaiting,
+    /// The highest id is asked for before the step before it is in force everywhere.
+    LooksBeforeWaiting,
     /// Readers stop to pull at the present, not above all that was drawn.
     ClosesAtPresent,
     /// A worker does not look at the rules again after it has recorded that readers pull.

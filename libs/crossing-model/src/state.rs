@@ -20,7 +20,9 @@ pub struct State {
     pub asks_left: u8,
     /// The delivery rules.
     pub rules: History<Rules>,
-    /// Steps that follow-graph has decided upon and not committed yet.
+    /// When follow-graph began to look which steps are due, and the highest id that it was told.
+    pub looked: Option<(u8, TweetId)>,
+    /// Steps that it has decided upon and not committed yet.
     pub step: Option<Rules>,
     /// The reader's edge to the author.
     pub edge: History<Edge>,

@@ -74,6 +74,11 @@ fn steps_wait_for_each_other() {
 }
 
 #[test]
+fn the_highest_id_is_asked_for_when_the_step_before_is_in_force() {
+    breaks(Fault::LooksBeforeWaiting, "author");
+}
+
+#[test]
 fn a_range_is_closed_above_what_was_drawn() {
     breaks(Fault::ClosesAtPresent, "author");
 }

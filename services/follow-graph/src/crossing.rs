@@ -6,9 +6,10 @@
 //! - **Everyone who decides by the rules holds rules that were in force within the last `settle` time.** So a step that
 //!   takes something away (`Both -> Pulled` ends pushing, `Both -> Pushed` ends pulling) is taken only when the subject
 //!   has been at `Both` for that long: by then every worker pushes and every reader pulls.
-//! - **A range may be opened anywhere.** A tweet below it is settled as pushed by whatever rules.
-//! - **A range is closed above every id drawn so far** ([`Situation::drawn_below`]): a tweet that was left to be pulled
-//!   was drawn before every worker was back at `Both`, so it stays inside. It is also closed above the start of every
+//! - **A range may be opened anywhere.** A tweet below it is settled as pushed by whatever rules; one within it is left to
+//!   readers only by a phase of the same subject.
+//! - **A range is closed above every id that was accepted when it was asked for** ([`Situation::drawn_below`]), which is
+//!   after every worker was back at `Both`: a tweet that was left to be pulled was accepted before, so it stays inside. It is also closed above the start of every
 //!   open range: a tweet that another subject keeps from being pushed is then in that subject's own range.
 //! - **Coming from `pull`, authors first reach `Pulled` on their own, then everyone is pushed again.** That order is for
 //!   the cost alone: a huge author would be pushed for a moment.
@@ -38,9 +39,9 @@ pub struct Situation<'a> {
     pub followers: &'a HashMap<UserId, u64>,
     /// The present, in milliseconds since 1970.
     pub now_ms: u64,
-    /// Above every id drawn so far.
+    /// Above every id that was accepted when the look began.
     pub drawn_below: TweetId,
-    /// Whether a subject's last step has been in force for the settle time.
+    /// Whether a subject's last step had been in force for the settle time when the look began.
     pub settled: &'a dyn Fn(Subject) -> bool,
 }
 

@@ -63,7 +63,8 @@ impl Delivery {
         if rules.in_force != configured {
             tell_who_wins(&rules);
         }
-        if rules.version == 0 && configured.strategy == Strategy::Pull {
+        let is_new = rules.version == 0 && ports.log.highest().await? == TweetId::MIN;
+        if is_new && configured.strategy == Strategy::Pull {
             pull_from_the_beginning(&ports, &mut rules, clock.unix_ms(), deadline).await?;
             replica.set_rules(rules);
         }
@@ -161,13 +162,15 @@ impl Delivery {
             }
             Strategy::Pull | Strategy::Push => Vec::new(),
         };
-        let now_ms = self.clock.unix_ms();
+        // A step that is in force everywhere by now was so before the highest id is asked for, however long that takes: what
+        // lies above was accepted later.
+        let (looked, now_ms) = (Instant::now(), self.clock.unix_ms());
         let (steps, under_way) = decide(&Situation {
             rules: &rules,
             followers: &followers.into_iter().collect(),
             now_ms,
             drawn_below: self.drawn_below(now_ms).await?,
-            settled: &|subject| self.is_settled(subject),
+            settled: &|subject| self.was_settled(subject, looked),
         });
         if !steps.is_empty() {
             let committed = self
@@ -190,9 +193,9 @@ impl Delivery {
         Ok(under_way)
     }
 
-    fn is_settled(&self, subject: Subject) -> bool {
+    fn was_settled(&self, subject: Subject, looked: Instant) -> bool {
         let since = self.steps.lock().steps.get(&subject).copied();
-        since.unwrap_or(self.started).elapsed() >= self.timing.settle
+        looked.saturating_duration_since(since.unwrap_or(self.started)) >= self.timing.settle
     }
 
     /// Above every id that has been accepted, whatever the clock says of whoever drew it. And above what may be drawn until
