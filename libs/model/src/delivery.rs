@@ -232,9 +232,13 @@ impl DeliveryState {
         self.changed_at_ms = now_ms;
     }
 
-    fn left_to_readers(&self) -> impl Iterator<Item = IdRange> + '_ {
-        let stays = |range: &IdRange| range.until.is_some() || self.phase == Phase::Pulled;
-        self.pulled.iter().copied().filter(stays)
+    fn left_to_readers(&self) -> &[IdRange] {
+        if self.phase == Phase::Both { &[] } else { &self.pulled }
+    }
+
+    /// Whether the tweet is not pushed: readers pull it, and have done so for long enough.
+    fn leaves(&self, id: TweetId) -> bool {
+        self.phase == Phase::Pulled && self.pulls(id)
     }
 
     fn pulls(&self, id: TweetId) -> bool {
@@ -268,12 +272,15 @@ impl DeliveryRules {
     /// How a tweet is to travel by these rules: never not at all.
     pub fn settle(&self, author: UserId, tweet: TweetId) -> Mode {
         let own = self.authors.get(&author);
-        let pulled = self.everyone.pulls(tweet) || own.is_some_and(|state| state.pulls(tweet));
-        let pushing = self.everyone.phase != Phase::Pulled && own.is_none_or(|state| state.phase != Phase::Pulled);
-        match (pushing, pulled) {
-            (_, false) => Mode::Push,
-            (false, true) => Mode::Pull,
-            (true, true) => Mode::Both,
+        let any = |holds: fn(&DeliveryState, TweetId) -> bool| {
+            holds(&self.everyone, tweet) || own.is_some_and(|state| holds(state, tweet))
+        };
+        if any(DeliveryState::leaves) {
+            Mode::Pull
+        } else if any(DeliveryState::pulls) {
+            Mode::Both
+        } else {
+            Mode::Push
         }
     }
 
@@ -283,15 +290,16 @@ impl DeliveryRules {
         self.everyone.pulled.iter().chain(own).copied()
     }
 
-    /// The ranges of an author that a build may leave out, since readers will always pull them. An open one is not among
-    /// them while the author is pushed as well: the step that closes it may have been decided already, at an id below what
-    /// is pushed by now.
+    /// The ranges of an author that a build may leave out, since all readers pull them, and always will. In phase `Both`
+    /// that is not so. The step that closes the open range may have been decided already, at an id below what is pushed by
+    /// now; and a range that has just been opened, or joined to another, is one that not every reader knows.
     pub fn left_to_readers(&self, author: UserId) -> impl Iterator<Item = IdRange> + '_ {
-        let own = self.authors.get(&author).map(Arc::as_ref);
-        [Some(&self.everyone), own]
-            .into_iter()
-            .flatten()
-            .flat_map(DeliveryState::left_to_readers)
+        let own = self.authors.get(&author).map(|state| state.left_to_readers());
+        self.everyone
+            .left_to_readers()
+            .iter()
+            .chain(own.unwrap_or_default())
+            .copied()
     }
 
     /// Whether new tweets are written into timelines at all, so that keeping a timeline is worth it.
@@ -448,9 +456,35 @@ mod tests {
         assert_eq!(with(&own), []);
         own.close(id(30), 4);
         assert_eq!(with(&own), [range(10, Some(30))]);
+        own.open(id(50), 4);
+        assert_eq!(with(&own), [], "not every reader knows what was joined");
+        own.close(id(60), 4);
         rules.everyone.open(id(40), 5);
         rules.everyone.stop_pushing(6);
-        assert_eq!(left(&rules), [range(40, None), range(10, Some(30))]);
+        rules.authors.insert(AUTHOR, Arc::new(own));
+        assert_eq!(
+            left(&rules),
+            [range(40, None), range(10, Some(30)), range(50, Some(60))]
+        );
+    }
+
+    #[test]
+    fn what_one_subject_has_just_begun_to_pull_is_not_left_to_readers_for_the_others_sake() {
+        let mut rules = rules();
+        let mut own = DeliveryState::pushed();
+        own.open(id(20), 1);
+        own.stop_pushing(2);
+        rules.authors.insert(AUTHOR, Arc::new(own));
+        rules.everyone.open(id(10), 3);
+        assert_eq!(rules.settle(AUTHOR, id(9)), Mode::Push);
+        assert_eq!(
+            rules.settle(AUTHOR, id(15)),
+            Mode::Both,
+            "not every reader pulls it yet"
+        );
+        assert_eq!(rules.settle(AUTHOR, id(20)), Mode::Pull);
+        rules.everyone.stop_pushing(4);
+        assert_eq!(rules.settle(AUTHOR, id(15)), Mode::Pull);
     }
 
     #[test]

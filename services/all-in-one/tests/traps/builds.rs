@@ -158,8 +158,8 @@ async fn trap_12_the_rebuilt_view_equals_the_live_view() {
     assert_eq!(views(&world, &reader).await, without);
 }
 
-/// Guard: `DeliveryState::left_to_readers` in `libs/model/src/delivery.rs` leaves an open range to readers only while
-/// nobody pushes: the step that ends the pulling may have been decided, and end it below this tweet.
+/// Guard: `DeliveryState::left_to_readers` in `libs/model/src/delivery.rs` leaves nothing to readers while it is pushed as
+/// well: the step that ends the pulling may have been decided, and end it below this tweet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_12_a_rebuild_holds_what_is_pushed_though_readers_pull_it_too() {
     let world = World::with(Options {

@@ -146,7 +146,7 @@ async fn trap_03_a_huge_author_loses_followers_in_the_middle_of_a_fan_out() {
 
 /// Tweets are accepted before a change and settled after it, in both directions.
 ///
-/// Guard: `DeliveryRules::settle` in `libs/model/src/delivery.rs` goes by whether readers pull this id, and by the phase only
+/// Guard: `DeliveryState::leaves` in `libs/model/src/delivery.rs` goes by whether readers pull this id, and by the phase only
 /// then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_24_the_strategy_is_changed_while_tweets_are_on_their_way() {
