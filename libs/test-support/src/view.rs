@@ -111,7 +111,7 @@ impl Scroll {
 /// What `newer_than` owes to whoever holds this mark.
 #[derive(Debug, Clone, Default)]
 pub struct Mark {
-    /// Visible when the mark was made: must not come again.
+    /// Visible when the mark was made, or when one was that it follows from: must not come again.
     not_again: BTreeSet<TweetId>,
     /// Accepted and not yet visible then: must come.
     owed: BTreeSet<TweetId>,
@@ -138,7 +138,9 @@ impl Mark {
     #[must_use]
     pub fn advanced(&self, home: &View, walk: &Walk, order: &[TweetId]) -> Self {
         let reach = self.reach(order);
-        Self::new(home, walk, order.len(), |id| reach.contains(&id))
+        let mut advanced = Self::new(home, walk, order.len(), |id| reach.contains(&id));
+        advanced.not_again.extend(&self.not_again);
+        advanced
     }
 
     /// What a walk through what is newer than this mark may and must show; `order` is all tweets as they were accepted.
@@ -275,6 +277,12 @@ mod tests {
         let newer = next.newer(&view(&[1, 2, 3, 4], &[1, 2, 3, 4]), &order);
         assert_eq!(newer.visible, ids(&[2, 4]), "what was shown does not come again");
         assert_eq!(newer.required, ids(&[2, 4]), "what was late is still owed");
+        let hidden = next.advanced(&view(&[], &[]), &Walk::default(), &order);
+        let newer = hidden.newer(&view(&[1, 2, 3, 4], &[1, 2, 3, 4]), &order);
+        assert!(
+            !newer.visible.contains(&TweetId::new(3)),
+            "also if it was hidden for a while"
+        );
     }
 
     #[test]

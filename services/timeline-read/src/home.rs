@@ -242,7 +242,7 @@ impl<'a> Scan<'a> {
         let settled = self.basis.settled;
         let above = self.visible.partition_point(|tweet| tweet.id >= settled);
         let (seen, all) = bounded_seen(&self.visible[..above], self.request.reader);
-        let mark = Mark { settled, seen };
+        let mut mark = Mark { settled, seen };
         if !all {
             self.visible.retain(|tweet| mark.covers(tweet.id));
         }
@@ -252,6 +252,9 @@ impl<'a> Scan<'a> {
             settled: settled.max(self.low),
             seen: mark.seen[mark.seen.partition_point(|id| *id < self.low)..].to_vec(),
         };
+        if let Some(polled) = &self.request.newer_than {
+            mark.remember(polled, MAX_SEEN);
+        }
         Ok(self.cut(mark, &scroll, all))
     }
 

@@ -22,6 +22,16 @@ impl Mark {
         id < self.settled || self.seen.binary_search(&id).is_ok()
     }
 
+    /// What was seen at an earlier mark, and may be hidden at the moment: a tweet that is not delivered yet may show in one
+    /// read and not in the next. Whoever has had it must not get it again. At most `most` ids are listed.
+    pub(crate) fn remember(&mut self, earlier: &Self, most: usize) {
+        let above = &earlier.seen[earlier.seen.partition_point(|id| *id < self.settled)..];
+        let hidden = above.iter().filter(|id| self.seen.binary_search(id).is_err());
+        let hidden: Vec<TweetId> = hidden.take(most.saturating_sub(self.seen.len())).copied().collect();
+        self.seen.extend(hidden);
+        self.seen.sort_unstable();
+    }
+
     pub(crate) fn encode(&self) -> String {
         let mut payload = Vec::with_capacity(16 + self.seen.len() * 5);
         self.write(&mut payload);
@@ -140,6 +150,21 @@ mod tests {
                     seen,
                 }
             })
+    }
+
+    #[test]
+    fn what_was_seen_is_remembered_while_it_is_hidden() {
+        let mark = |settled, seen: &[u64]| Mark {
+            settled: TweetId::new(settled),
+            seen: seen.iter().copied().map(TweetId::new).collect(),
+        };
+        let earlier = mark(10, &[11, 15, 20, 22]);
+        let mut now = mark(15, &[20, 30]);
+        now.remember(&earlier, 10);
+        assert_eq!(now, mark(15, &[15, 20, 22, 30]));
+        let mut bounded = mark(15, &[20, 30]);
+        bounded.remember(&earlier, 3);
+        assert_eq!(bounded, mark(15, &[15, 20, 30]));
     }
 
     proptest! {
