@@ -221,7 +221,7 @@ impl Program {
     /// Reads every timeline until all are stored.
     async fn warm_up(&self) -> Result<()> {
         let give_up = Instant::now() + PATIENCE;
-        let built = "rookery_timeline_builds_total{job=\"build\",outcome=\"done\"}";
+        let built = "rookery_timeline_builds_total{work=\"build\",outcome=\"done\"}";
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         while self.metric(built).await? < self.readers as f64 {
             for request in &*self.requests[2] {
