@@ -30,7 +30,7 @@ pub(super) fn try_all(cluster: &Cluster, arguments: &E2eArguments) -> Result<()>
     println!("xtask: a version that is slow");
     let throttled = [
         "--set",
-        "resources.limits.cpu=60m",
+        "resources.limits.cpu=80m",
         "--set",
         "resources.requests.cpu=10m",
     ];
