@@ -9,8 +9,9 @@
 //! - **A range may be opened anywhere.** A tweet below it is settled as pushed by whatever rules; one within it is left to
 //!   readers only by a phase of the same subject.
 //! - **A range is closed above every id that was accepted when it was asked for** ([`Situation::drawn_below`]), which is
-//!   after every worker was back at `Both`: a tweet that was left to be pulled was accepted before, so it stays inside. It is also closed above the start of every
-//!   open range: a tweet that another subject keeps from being pushed is then in that subject's own range.
+//!   after every worker was back at `Both`: a tweet that was left to be pulled was accepted before, so it stays inside. It
+//!   is also closed above the start of every open range: a tweet that another subject keeps from being pushed is then in
+//!   that subject's own range.
 //! - **Coming from `pull`, authors first reach `Pulled` on their own, then everyone is pushed again.** That order is for
 //!   the cost alone: a huge author would be pushed for a moment.
 //!

@@ -63,8 +63,8 @@ impl Delivery {
         if rules.in_force != configured {
             tell_who_wins(&rules);
         }
-        let is_new = rules.version == 0 && ports.log.highest().await? == TweetId::MIN;
-        if is_new && configured.strategy == Strategy::Pull {
+        let is_first_to_pull = rules.version == 0 && configured.strategy == Strategy::Pull;
+        if is_first_to_pull && ports.log.highest().await? == TweetId::MIN {
             pull_from_the_beginning(&ports, &mut rules, clock.unix_ms(), deadline).await?;
             replica.set_rules(rules);
         }
