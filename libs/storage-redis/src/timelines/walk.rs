@@ -23,6 +23,9 @@ const KEYS_AT_ONCE: usize = 1_000;
 const SAMPLED_KEYS: usize = 100_000;
 
 /// Users with a built timeline: from a random cursor of a random server on, in a circle.
+///
+/// A random choice of all that were found. Where the keys end at once, as where there are few, it goes on with the next
+/// server from its beginning: whoever comes first there would hardly ever be behind a random cursor.
 pub(super) async fn sample(
     members: &[Arc<Member>],
     limit: usize,
@@ -31,15 +34,18 @@ pub(super) async fn sample(
     let mut found = AHashSet::new();
     let first = rand::random_range(0..members.len().max(1));
     let mut left = SAMPLED_KEYS;
+    // Whether the last command began at the random cursor and met the end.
+    let mut is_cut = false;
     // The first comes twice: what lies before the random cursor, after the others.
     for turn in 0..=members.len() {
         let Some(member) = members.get((first + turn) % members.len().max(1)) else {
             break;
         };
         let mut cursor = if turn == 0 { rand::random::<u64>() >> 1 } else { 0 };
-        while found.len() < limit && left > 0 {
+        while (found.len() < limit || is_cut) && left > 0 {
             let step = step(member, cursor, deadline).await?;
             left = left.saturating_sub(KEYS_AT_ONCE);
+            is_cut = turn == 0 && step.next == 0;
             found.extend(step.users);
             if step.next == 0 {
                 break;
