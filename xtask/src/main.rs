@@ -23,7 +23,6 @@ mod linters;
 mod model;
 mod mutants;
 mod oracle;
-mod ports;
 mod postgres;
 mod redis;
 mod servers;

@@ -18,7 +18,7 @@ use crate::account::Account;
 use crate::interrupts::Interrupts;
 use crate::postgres::Postgres;
 use crate::redis::{self, Redis};
-use crate::{cargo, ports, tools};
+use crate::{cargo, tools};
 use server::{End, Server};
 
 /// What to do with them.
@@ -67,7 +67,7 @@ impl TestServers {
         let folder = folder.context("a temporary folder")?;
         // PostgreSQL may run as another user, who has to get through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).context("a temporary folder")?;
-        let ports = ports::free(2)?;
+        let ports = free_ports::free(2)?;
         let mut variables = Vec::new();
         let postgres = start_postgres(folder.path(), ports[0], &mut variables)?;
         let redis = start_redis(folder.path(), ports[1], &mut variables)?;

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -47,7 +46,8 @@ impl RookeryProcess {
     /// Starts the program on free ports of its own and waits until it serves.
     pub async fn start(options: ProcessOptions) -> io::Result<Self> {
         fs::create_dir_all(&options.dir)?;
-        let (public_port, internal_port) = free_ports()?;
+        let ports = free_ports::free(2)?;
+        let (public_port, internal_port) = (ports[0], ports[1]);
         let internal: Arc<dyn Transport> = Arc::new(HttpTransport::new(format!("http://127.0.0.1:{internal_port}")));
         let process = Self {
             options,
@@ -200,12 +200,6 @@ impl System for RookeryProcess {
         self.end(stop).await.map_err(no_answer)?;
         self.launch().await.map_err(no_answer)
     }
-}
-
-/// Two ports that nobody uses at the moment.
-fn free_ports() -> io::Result<(u16, u16)> {
-    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
 }
 
 fn append_to(path: &Path) -> io::Result<File> {

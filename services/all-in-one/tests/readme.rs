@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -42,15 +42,6 @@ fn blocks(markdown: &str, info: &str) -> Vec<String> {
     found
 }
 
-/// Ports that were free a moment ago.
-fn free_ports() -> (u16, u16) {
-    let [public, internal] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    (
-        public.local_addr().unwrap().port(),
-        internal.local_addr().unwrap().port(),
-    )
-}
-
 struct Server {
     process: Child,
     public: u16,
@@ -60,7 +51,8 @@ struct Server {
 impl Server {
     /// Starts the program and waits until it listens.
     fn start(folder: &Path) -> Self {
-        let (public, internal) = free_ports();
+        let ports = free_ports::free(2).unwrap();
+        let (public, internal) = (ports[0], ports[1]);
         let process = command(Path::new(ROOKERY), folder, public, internal)
             .stdout(Stdio::null())
             .spawn()

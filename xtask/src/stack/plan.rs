@@ -12,7 +12,6 @@ use super::services::Settings;
 use super::{load_balancer, observe, processes, redis_cluster};
 use crate::account::Account;
 use crate::haproxy::Replica;
-use crate::ports;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::tools::{self, Tool};
@@ -155,14 +154,14 @@ struct Ports(IntoIter<u16>);
 
 impl Ports {
     fn reserve(options: &Options) -> Result<Self> {
-        if options.port != 0 && !ports::is_free(options.port) {
+        if options.port != 0 && !free_ports::is_free(options.port) {
             bail!("port {} is in use: choose another with --port", options.port);
         }
         let services = SERVICES.len() * options.replicas as usize * 2;
         let stores = 1 + redis_cluster::NODES as usize * 2;
         let (load_balancer, observers) = (3, 2);
         Ok(Self(
-            ports::free(services + stores + load_balancer + observers)?.into_iter(),
+            free_ports::free(services + stores + load_balancer + observers)?.into_iter(),
         ))
     }
 

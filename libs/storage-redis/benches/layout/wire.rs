@@ -21,11 +21,7 @@ impl Server {
     )]
     pub(crate) fn start() -> Self {
         let program = env::var("ROOKERY_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_ports::free(1).unwrap()[0];
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new(program)
             .args([

@@ -1,6 +1,5 @@
 //! A Redis that a test starts, stops and loses.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -34,8 +33,7 @@ fn program() -> Option<String> {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    free_ports::free(1).unwrap()[0]
 }
 
 impl Redis {

@@ -1,7 +1,6 @@
 //! A Redis or Valkey that a test starts, stops, kills and brings back with another file.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,8 +39,7 @@ pub(crate) fn programs() -> Vec<String> {
 }
 
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    free_ports::free(1).unwrap()[0]
 }
 
 impl Server {
