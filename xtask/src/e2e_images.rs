@@ -1,7 +1,7 @@
 //! `cargo xtask e2e-images`: the images for `cargo xtask e2e-k8s`.
 //!
 //! They are those of the Dockerfile, but for its build: the programs are built here, where the dependencies are built
-//! already. One more is of a fan-out with a known fault planted, which loses deliveries.
+//! already. Two more have a fault planted: a fan-out that loses deliveries, and a timeline-read that is slow.
 
 use std::fs;
 use std::path::Path;
@@ -14,8 +14,9 @@ use crate::cargo;
 use crate::mutants::Worktree;
 use crate::stack::SERVICES;
 
-/// The fault.
+/// The faults.
 const LOSING: &str = "xtask/mutants/lose-every-second-delivery.patch";
+const SLOW: &str = "xtask/src/e2e_images/slow-home-reads.patch";
 
 /// What they are called.
 #[derive(Args)]
@@ -32,6 +33,9 @@ pub(crate) struct ImagesArguments {
     /// The tag of the fan-out that loses deliveries.
     #[arg(long, default_value = "losing")]
     losing_tag: String,
+    /// The tag of the timeline-read that is slow.
+    #[arg(long, default_value = "slow")]
+    slow_tag: String,
     /// Without optimisation: built sooner, and larger.
     #[arg(long)]
     debug: bool,
@@ -50,11 +54,18 @@ pub(crate) fn run(arguments: &ImagesArguments) -> Result<ExitCode> {
         images.extend([image, new]);
     }
     let tree = Worktree::add()?;
-    tree.apply(&cargo::workspace_root().join(LOSING), false)?;
-    let folder = programs(tree.path(), &["fan-out"], arguments.debug)?;
-    let losing = name("fan-out", &arguments.losing_tag);
-    build(folder.path(), "fan-out", &losing)?;
-    images.push(losing);
+    for (service, fault, tag) in [
+        ("fan-out", LOSING, &arguments.losing_tag),
+        ("timeline-read", SLOW, &arguments.slow_tag),
+    ] {
+        let fault = cargo::workspace_root().join(fault);
+        tree.apply(&fault, false)?;
+        let folder = programs(tree.path(), &[service], arguments.debug)?;
+        let image = name(service, tag);
+        build(folder.path(), service, &image)?;
+        images.push(image);
+        tree.apply(&fault, true)?;
+    }
     println!("xtask: built, and to be loaded into the cluster (kind load docker-image):");
     println!("{}", images.join("\n"));
     Ok(ExitCode::SUCCESS)
@@ -123,6 +134,15 @@ fn succeed(command: &mut Command) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_faults_can_be_planted() {
+        for fault in [LOSING, SLOW] {
+            let mut git = Command::new("git");
+            git.current_dir(cargo::workspace_root());
+            succeed(git.args(["apply", "--check", fault])).unwrap();
+        }
+    }
 
     #[test]
     fn only_the_build_of_the_dockerfile_is_another() {

@@ -42,6 +42,9 @@ pub(crate) struct E2eArguments {
     /// The tag of an image of fan-out that loses deliveries, as `cargo xtask e2e-images` makes one. Without it that is not tried.
     #[arg(long)]
     losing_tag: Option<String>,
+    /// The tag of an image of timeline-read that is slow, of the same making. Without it that is not tried.
+    #[arg(long)]
+    slow_tag: Option<String>,
     /// The gateway that leads to the release: NAMESPACE/NAME. Its weights share out requests between versions.
     #[arg(long, default_value = "kube-system/traefik")]
     gateway: String,
