@@ -11,6 +11,7 @@ use serde_json::json;
 use test_support::{Answer, Request};
 use tokio::task::JoinSet;
 
+use super::report::is_cut;
 use super::{Acknowledged, Ledger, moments};
 
 /// How long one post is tried.
@@ -44,6 +45,7 @@ impl Ledger {
             match self.transport.send(request.clone()).await {
                 Ok(answer) if answer.status == 201 => return self.note(&answer, author, moment),
                 Ok(answer) if answer.status == 503 => self.report.lock().refused(&answer),
+                Ok(answer) if is_cut(&answer) => self.report.lock().unanswered += 1,
                 Ok(answer) => bail!("{} was answered {}: {}", answer.request, answer.status, answer.body),
                 Err(_) => self.report.lock().unanswered += 1,
             }

@@ -11,6 +11,7 @@ use test_support::Request;
 use test_support::client::HomePage;
 use tokio::task::JoinSet;
 
+use super::report::is_cut;
 use super::{Ledger, moments};
 
 impl Ledger {
@@ -39,6 +40,7 @@ impl Ledger {
                 self.report.lock().reads.add(moment.elapsed());
             }
             Ok(answer) if answer.status == 503 => self.report.lock().refused(&answer),
+            Ok(answer) if is_cut(&answer) => self.report.lock().unanswered += 1,
             Ok(answer) => bail!("{} was answered {}: {}", answer.request, answer.status, answer.body),
             Err(_) => self.report.lock().unanswered += 1,
         }

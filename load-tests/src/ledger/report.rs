@@ -55,8 +55,13 @@ pub struct Report {
     pub refused: u64,
     /// Those of them that did not say when to come again.
     pub without_retry_after: u64,
-    /// Requests that nobody answered.
+    /// Requests that nobody answered, or only a load balancer whose connection to a service was cut (502, 504).
     pub unanswered: u64,
+}
+
+/// What load balancers answer for services that do not. Services never do.
+pub(super) const fn is_cut(answer: &Answer) -> bool {
+    matches!(answer.status, 502 | 504)
 }
 
 impl Report {
