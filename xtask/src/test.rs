@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all tests, and what became of them in one line.
 
+mod failures;
 mod totals;
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,6 +15,7 @@ use crate::interrupts::Interrupts;
 use crate::servers::TestServers;
 use crate::tools::Tool;
 use crate::{cargo, tools};
+use failures::Failures;
 use totals::Totals;
 
 /// What the tests are given.
@@ -48,9 +50,10 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     let interrupts = Interrupts::listen()?;
     build_programs(&interrupts)?;
     let servers = TestServers::start()?;
-    let (status, totals) = cargo_test(arguments, graph, &servers, &interrupts)?;
+    let (status, totals, failures) = cargo_test(arguments, graph, &servers, &interrupts)?;
     drop(servers);
     println!();
+    failures.tell();
     announce_graph(arguments)?;
     if !status.success() && totals.failed == 0 {
         println!("cargo failed before, or besides, running tests ({status})");
@@ -88,7 +91,7 @@ fn cargo_test(
     graph: Option<PathBuf>,
     servers: &TestServers,
     interrupts: &Interrupts,
-) -> Result<(ExitStatus, Totals)> {
+) -> Result<(ExitStatus, Totals, Failures)> {
     let mut command = cargo::command();
     command.args(["test", "--workspace", "--no-fail-fast"]);
     command.args(&arguments.filter);
@@ -98,22 +101,24 @@ fn cargo_test(
     cargo::announce(&command);
     let mut child = interrupts.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("the child's output was asked for")?;
-    let totals = pass_on(BufReader::new(output), io::stdout().lock())?;
+    let (totals, failures) = pass_on(BufReader::new(output), io::stdout().lock())?;
     let status = child.wait().context("cargo was lost")?;
     interrupts.forget();
-    Ok((status, totals))
+    Ok((status, totals, failures))
 }
 
-/// Copies what the tests print, and counts.
-fn pass_on(mut output: impl BufRead, mut copy: impl Write) -> Result<Totals> {
-    let mut totals = Totals::default();
+/// Copies what the tests print, counts, and keeps what failed ones said.
+fn pass_on(mut output: impl BufRead, mut copy: impl Write) -> Result<(Totals, Failures)> {
+    let (mut totals, mut failures) = (Totals::default(), Failures::default());
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).context("reading from cargo")? > 0 {
         copy.write_all(&line).context("writing to the terminal")?;
-        totals.add(&String::from_utf8_lossy(&line));
+        let text = String::from_utf8_lossy(&line);
+        totals.add(&text);
+        failures.add(&text);
         line.clear();
     }
-    Ok(totals)
+    Ok((totals, failures))
 }
 
 #[cfg(test)]
@@ -125,7 +130,7 @@ mod tests {
         let output =
             b"running 2 tests\n\xff\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
         let mut copy = Vec::new();
-        let totals = pass_on(&output[..], &mut copy).unwrap();
+        let (totals, _) = pass_on(&output[..], &mut copy).unwrap();
         assert_eq!(copy, output);
         assert_eq!(totals.to_string(), "2 passed, 0 failed, 1 ignored");
     }
