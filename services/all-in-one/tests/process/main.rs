@@ -8,6 +8,7 @@ mod import;
 mod logs;
 mod migrate;
 mod rebuild;
+mod restore;
 mod rookery;
 mod start;
 mod stop;
