@@ -91,5 +91,5 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
 }
 
 fn list() -> String {
-    BENCHMARKS.map(|(name, what)| format!("  {name:<16}{what}")).join("\n")
+    BENCHMARKS.map(|(name, what)| format!("  {name:<18}{what}")).join("\n")
 }
