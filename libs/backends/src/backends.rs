@@ -10,14 +10,14 @@ use http_kit::{Authenticator, VerifyingKeys};
 use model::{Clock, Epoch, SystemClock};
 use runtime::Settings;
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Deadline, FollowGraph};
+use storage::{Deadline, FollowGraph, TweetCache};
 use storage_postgres::{
     PostgresDeliveries, PostgresGenerations, PostgresGraph, PostgresOptions, PostgresPool, PostgresTweets,
     TweetOptions, check_schema,
 };
 use storage_redis::{
-    EventLogSettings, RedisClient, RedisEventLog, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines,
-    RedisTweets,
+    EventLogSettings, NearTweets, RedisClient, RedisEventLog, RedisNode, RedisOptions, RedisTimelineOptions,
+    RedisTimelines, RedisTweets,
 };
 
 use crate::{BackendError, delivery_rules};
@@ -124,9 +124,17 @@ impl Backends {
         RedisTimelines::new(Arc::clone(&self.node), options)
     }
 
-    /// Rendered tweets.
+    /// Rendered tweets, for a process that seldom looks for one.
     pub fn tweet_cache(&self) -> Arc<RedisTweets> {
         RedisTweets::new(Arc::clone(&self.node))
+    }
+
+    /// Rendered tweets, for a process that serves timelines: some of them in its own memory.
+    pub fn near_tweet_cache(&self) -> Arc<dyn TweetCache> {
+        match self.settings.redis.near_tweets_mib {
+            0 => self.tweet_cache(),
+            mib => NearTweets::new(self.tweet_cache(), mib << 20),
+        }
     }
 
     /// The event log over the outbox of these tweets.

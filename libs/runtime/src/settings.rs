@@ -140,11 +140,13 @@ pub struct Postgres {
 }
 
 /// Timelines and caches in production.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redis {
     /// `redis://`, `rediss://` or `redis-cluster://`.
     pub url: Option<SecretString>,
+    /// Rendered tweets that a process which serves timelines keeps in its own memory; 0: none.
+    pub near_tweets_mib: u64,
 }
 
 /// The event stream in production.
@@ -334,6 +336,15 @@ impl Default for Events {
         Self {
             redis_url: None,
             partitions: NonZeroU16::MIN.saturating_add(7),
+        }
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            url: None,
+            near_tweets_mib: 64,
         }
     }
 }

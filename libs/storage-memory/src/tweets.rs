@@ -54,6 +54,13 @@ impl MemoryTweets {
             epoch: AtomicU64::new(0),
         })
     }
+
+    /// Removes everything. No put of what was read before brings anything back.
+    pub fn clear(&self) {
+        let mut removals = self.removals.write();
+        removals.record_all(&self.epoch);
+        self.cache.clear();
+    }
 }
 
 #[async_trait]
@@ -107,6 +114,13 @@ impl Removals {
             self.last.push_back(*id);
         }
         self.count += ids.len() as u64;
+        epoch.store(self.count, Ordering::Release);
+    }
+
+    /// As if more had been removed than is remembered.
+    fn record_all(&mut self, epoch: &AtomicU64) {
+        self.last.clear();
+        self.count += 1;
         epoch.store(self.count, Ordering::Release);
     }
 

@@ -18,4 +18,4 @@ pub use events::{AsideReason, EventLogCounts, EventLogSettings, RedisEventLog, S
 pub use node::{HOLDS, RedisNode};
 pub use options::RedisOptions;
 pub use timelines::{RedisTimelineOptions, RedisTimelines};
-pub use tweets::RedisTweets;
+pub use tweets::{NearTweets, RedisTweets};

@@ -5,8 +5,13 @@
 //! removal is never put after it, however long its reader was stopped in between; and whatever else gets lost (an evicted
 //! key, a flushed server), a put finds no lease and leaves the cache as it is. Only the tweets that were missing can be put.
 //!
+//! What was removed also goes into a list ([`removals`]), by which processes may keep tweets of their own ([`near`]).
+//!
 //! Keys carry the generation of the server ([`crate::node`]). What is kept goes after a day; the server drops what is used
 //! least before, where it is configured to. Memory is bounded by the server alone (`maxmemory`).
+
+mod near;
+mod removals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +25,9 @@ use storage::{CacheEpoch, CachedTweets, Deadline, RenderedTweet, StoreError, Twe
 use crate::error::store_error;
 use crate::node::{Answer, Confirmed, Purpose, RedisNode};
 use crate::request::{LuaScript, Request};
+
+pub use self::near::NearTweets;
+use self::removals::Removals;
 
 const STORE: &str = "the tweet cache";
 
@@ -40,12 +48,14 @@ const FIXED_BYTES: usize = 17;
 pub struct RedisTweets {
     redis: Arc<RedisNode>,
     put: LuaScript,
+    removals: Removals,
 }
 
 impl RedisTweets {
     /// Over these connections.
     pub fn new(redis: Arc<RedisNode>) -> Arc<Self> {
         Arc::new(Self {
+            removals: Removals::new(Arc::clone(&redis)),
             redis,
             put: LuaScript::new(include_str!("tweets/put.lua")),
         })
@@ -141,8 +151,8 @@ impl TweetCache for RedisTweets {
 
     async fn remove(&self, ids: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
         self.ask(ids, Purpose::Change, deadline, |_, keys| Request::new("UNLINK", keys))
-            .await
-            .map(|_| ())
+            .await?;
+        self.removals.add(ids, deadline).await
     }
 }
 

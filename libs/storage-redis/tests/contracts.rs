@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{Clock, Generation, SystemClock};
-use storage::{Deadline, Generations, StoreError, TimelineStore, TweetCache};
-use storage_redis::{RedisClient, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines, RedisTweets};
+use model::{Clock, Generation, SystemClock, TweetId};
+use storage::{CacheEpoch, CachedTweets, Deadline, Generations, RenderedTweet, StoreError, TimelineStore, TweetCache};
+use storage_redis::{
+    NearTweets, RedisClient, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines, RedisTweets,
+};
 use storage_testsuite::{CacheBackend, TimelineBackend};
 
 struct Always(Generation);
@@ -74,6 +76,48 @@ impl CacheBackend for Redis {
     }
 }
 
+/// A process with a cache of its own before Redis, and tweets that another process removes.
+struct Near(Redis);
+
+async fn near() -> Option<Near> {
+    redis().await.map(Near)
+}
+
+struct TwoProcesses {
+    here: Arc<NearTweets>,
+    there: Arc<RedisTweets>,
+}
+
+#[async_trait]
+impl TweetCache for TwoProcesses {
+    async fn get(&self, ids: &[TweetId], deadline: Deadline) -> Result<CachedTweets, StoreError> {
+        self.here.get(ids, deadline).await
+    }
+
+    async fn put(
+        &self,
+        tweets: Vec<Arc<RenderedTweet>>,
+        epoch: CacheEpoch,
+        deadline: Deadline,
+    ) -> Result<(), StoreError> {
+        self.here.put(tweets, epoch, deadline).await
+    }
+
+    async fn remove(&self, ids: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
+        self.there.remove(ids, deadline).await
+    }
+}
+
+impl CacheBackend for Near {
+    async fn fresh(&self, capacity_bytes: u64) -> Arc<dyn TweetCache> {
+        let node = self.0.node().await;
+        Arc::new(TwoProcesses {
+            here: NearTweets::new(RedisTweets::new(Arc::clone(&node)), capacity_bytes),
+            there: RedisTweets::new(node),
+        })
+    }
+}
+
 mod timelines {
     use super::redis;
 
@@ -90,4 +134,10 @@ mod tweets {
     use super::redis;
 
     storage_testsuite::tweet_cache_contract!(redis);
+}
+
+mod tweets_near {
+    use super::near;
+
+    storage_testsuite::tweet_cache_contract!(near);
 }

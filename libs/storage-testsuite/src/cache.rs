@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::{TweetId, UserId};
@@ -31,6 +32,7 @@ macro_rules! tweet_cache_contract {
             a_put_from_before_many_removals_does_not_bring_any_back,
             other_removals_do_not_stop_a_later_put,
             removals_win_over_puts_that_race_with_them,
+            removals_win_over_looks_that_race_with_them,
         }
     };
 }
@@ -92,6 +94,7 @@ pub async fn what_was_removed_is_gone(backend: impl CacheBackend) {
     let cache = &*backend.fresh(ROOM).await;
     let now = epoch(cache, &[1, 2]).await;
     put(cache, &[1, 2], now).await;
+    assert_eq!(get(cache, &[1, 2]).await, [Some(rendered(1)), Some(rendered(2))]);
     remove(cache, &[1, 5]).await;
     assert_eq!(get(cache, &[1, 2]).await, [None, Some(rendered(2))]);
 }
@@ -164,5 +167,42 @@ pub async fn removals_win_over_puts_that_race_with_them(backend: impl CacheBacke
     }
     reader.await.unwrap();
     let removed: Vec<u64> = (1..=2_000).collect();
+    assert!(get(&*cache, &removed).await.iter().all(Option::is_none));
+}
+
+/// Others look at it all the time, and keep what they find, perhaps.
+pub async fn removals_win_over_looks_that_race_with_them(backend: impl CacheBackend) {
+    let cache = backend.fresh(ROOM).await;
+    let current = Arc::new(AtomicU64::new(1));
+    let readers = (0..3).map(|_| {
+        let (cache, current) = (Arc::clone(&cache), Arc::clone(&current));
+        tokio::spawn(async move {
+            let mut found = 0;
+            loop {
+                let id = current.load(Ordering::SeqCst);
+                if id == 0 {
+                    return found;
+                }
+                found += get(&*cache, &[id]).await.iter().flatten().count();
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for id in 1..=500 {
+        let now = epoch(&*cache, &[id]).await;
+        current.store(id, Ordering::SeqCst);
+        put(&*cache, &[id], now).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        remove(&*cache, &[id]).await;
+        assert_eq!(get(&*cache, &[id]).await, [None], "tweet {id}");
+    }
+    current.store(0, Ordering::SeqCst);
+    let mut found = 0;
+    for reader in readers {
+        found += reader.await.unwrap();
+    }
+    assert!(found > 0, "it was looked at");
+    let removed: Vec<u64> = (1..=500).collect();
     assert!(get(&*cache, &removed).await.iter().all(Option::is_none));
 }

@@ -60,7 +60,7 @@ async fn ports(backends: &Backends) -> Result<(Ports, Arc<RemoteGraph>, Arc<Repl
     let ports = Ports {
         timelines: timelines.clone(),
         tweets: tweets.clone(),
-        cache: backends.tweet_cache(),
+        cache: backends.near_tweet_cache(),
         graph: graph.clone(),
         log: backends.event_log(tweets).await?,
         deliveries: backends.deliveries(),

@@ -22,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "postgres.url",
     "postgres.max_connections",
     "redis.url",
+    "redis.near_tweets_mib",
     "events.redis_url",
     "events.partitions",
     "follow_graph.url",

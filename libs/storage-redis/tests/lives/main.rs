@@ -7,6 +7,7 @@ mod cluster;
 mod generations;
 mod losses;
 mod memory;
+mod near;
 mod security;
 mod server;
 mod world;

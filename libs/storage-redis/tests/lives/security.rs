@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::process::Command;
 
-use storage_redis::{OpenError, RedisClient, RedisOptions};
+use model::TweetId;
+use storage::TweetCache;
+use storage_redis::{NearTweets, OpenError, RedisClient, RedisOptions};
 use tempfile::TempDir;
 
 use crate::server::{Server, free_port, programs};
-use crate::world::{READER, World};
+use crate::world::{READER, World, deadline};
 
 /// All that timelines, versions and cached tweets need.
-const RULES: [&str; 16] = [
+const RULES: [&str; 21] = [
     "~t{*",
     "~u{*",
     "~b{*",
     "~c{*",
+    "~d{*",
     "-@all",
     "+hello",
     "+ping",
@@ -25,6 +28,10 @@ const RULES: [&str; 16] = [
     "+@string",
     "+@scripting",
     "+@keyspace",
+    "+lindex",
+    "+lrange",
+    "+lpush",
+    "+ltrim",
     "+cluster|slots",
     "-@dangerous",
 ];
@@ -47,6 +54,9 @@ async fn a_user_of_the_server_needs_few_rights() {
         let (_, epoch) = world.cached(7).await;
         world.put(7, epoch).await;
         assert!(world.cached(7).await.0);
+        world.tweets.remove(&[TweetId::new(7)], deadline()).await.unwrap();
+        let near = NearTweets::new(world.tweets, 1 << 20);
+        assert_eq!(near.get(&[TweetId::new(7)], deadline()).await.unwrap().tweets, [None]);
 
         let wrong = RedisClient::connect(&RedisOptions::new(url.replace("s%40cret", "guess"))).await;
         let refused = wrong.map(|_| ()).unwrap_err();

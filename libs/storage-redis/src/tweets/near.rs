@@ -1,0 +1,156 @@
+//! Rendered tweets in the memory of the process, before those that all processes share.
+//!
+//! Popular tweets are asked for again and again, and Redis would send the same bytes to the same process each time. What this
+//! cache has is answered from memory, once it is certain that none of it was removed: each look begins by asking Redis which
+//! removal is the newest ([`super::removals`]), and takes what was removed since the last look out of memory. So one small
+//! answer stands for the tweets of a page.
+//!
+//! Why no removed tweet is shown after its removal was acknowledged: a removal takes the tweet from Redis first, then goes
+//! into the list. A look that begins later finds it in the list, and takes the tweet out of memory before it reads there.
+//! What a look fetches from Redis, and puts into memory, may have been removed since it was fetched. But then it is taken
+//! out of memory after the look has read there: if that was before the put, [`MemoryTweets`] refuses the put. Where removals
+//! may have been missed, since the list is another or too much was added, all of memory is forgotten, and such puts are
+//! refused too.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use model::TweetId;
+use storage::{CacheEpoch, CachedTweets, Deadline, RenderedTweet, StoreError, TweetCache};
+use storage_memory::MemoryTweets;
+use tokio::sync::Mutex;
+
+use super::removals::{Place, REMEMBERED, Removal};
+use super::{RedisTweets, STORE};
+
+/// Removals that are asked for beyond those that are known of: some may be added meanwhile.
+const MARGIN: u64 = 32;
+
+/// A cache in memory before the shared one.
+pub struct NearTweets {
+    memory: Arc<MemoryTweets>,
+    shared: Arc<RedisTweets>,
+    /// Looks that have begun.
+    begun: AtomicU64,
+    caught_up: Mutex<CaughtUp>,
+}
+
+#[derive(Default)]
+struct CaughtUp {
+    /// What was removed up to here is not in memory …
+    place: Place,
+    /// … which is all that was removed before this look began.
+    look: u64,
+}
+
+impl NearTweets {
+    /// Takes about `capacity_bytes` of memory at most.
+    pub fn new(shared: Arc<RedisTweets>, capacity_bytes: u64) -> Arc<Self> {
+        Arc::new(Self {
+            memory: MemoryTweets::new(capacity_bytes),
+            shared,
+            begun: AtomicU64::new(0),
+            caught_up: Mutex::default(),
+        })
+    }
+
+    /// Takes out of memory what was removed before this look began. One look asks at a time; those that begin meanwhile wait,
+    /// and the next one asks for all of them.
+    async fn catch_up(&self, deadline: Deadline) -> Result<(), StoreError> {
+        let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let others = tokio::time::timeout_at(deadline.instant().into(), self.caught_up.lock());
+        let mut caught_up = others.await.map_err(|_| StoreError::Timeout { store: STORE })?;
+        if caught_up.look >= look {
+            return Ok(());
+        }
+        let looks = self.begun.load(Ordering::SeqCst);
+        caught_up.place = self.forget_removed(caught_up.place, deadline).await?;
+        caught_up.look = looks;
+        Ok(())
+    }
+
+    /// Takes out of memory what was removed after `known`; answers up to where that is.
+    async fn forget_removed(&self, known: Place, deadline: Deadline) -> Result<Place, StoreError> {
+        let removals = &self.shared.removals;
+        let newest = removals.newest(deadline).await?;
+        if newest == known {
+            return Ok(known);
+        }
+        let missed = newest.number.checked_sub(known.number);
+        if let Some(missed) = missed.filter(|missed| known.life == newest.life && *missed <= REMEMBERED) {
+            let last = removals.last(missed + MARGIN, deadline).await?;
+            if let Some(latest) = follows(&last, known) {
+                let tweets: Vec<TweetId> = last.iter().map(|removal| removal.tweet).collect();
+                self.memory.remove(&tweets, deadline).await?;
+                return Ok(latest);
+            }
+        }
+        self.memory.clear();
+        Ok(newest)
+    }
+}
+
+/// How far these removals lead, newest first, if they leave nothing out from `known` on.
+fn follows(last: &[Removal], known: Place) -> Option<Place> {
+    let (latest, oldest) = (last.first()?.place, last.last()?.place);
+    let is_one_life = last.iter().all(|removal| removal.place.life == known.life);
+    (is_one_life && oldest.number <= known.number + 1).then_some(latest)
+}
+
+#[async_trait]
+impl TweetCache for NearTweets {
+    async fn get(&self, ids: &[TweetId], deadline: Deadline) -> Result<CachedTweets, StoreError> {
+        self.catch_up(deadline).await?;
+        let CachedTweets { mut tweets, epoch } = self.memory.get(ids, deadline).await?;
+        let missing: Vec<usize> = (0..ids.len()).filter(|at| tweets[*at].is_none()).collect();
+        let missing_ids: Vec<TweetId> = missing.iter().map(|at| ids[*at]).collect();
+        let shared = self.shared.get(&missing_ids, deadline).await?;
+        let found = shared.tweets.iter().flatten().cloned().collect();
+        self.memory.put(found, epoch, deadline).await?;
+        for (at, tweet) in missing.into_iter().zip(shared.tweets) {
+            tweets[at] = tweet;
+        }
+        Ok(CachedTweets {
+            tweets,
+            epoch: shared.epoch,
+        })
+    }
+
+    async fn put(
+        &self,
+        tweets: Vec<Arc<RenderedTweet>>,
+        epoch: CacheEpoch,
+        deadline: Deadline,
+    ) -> Result<(), StoreError> {
+        self.shared.put(tweets, epoch, deadline).await
+    }
+
+    async fn remove(&self, ids: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
+        self.shared.remove(ids, deadline).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn removals(life: u64, numbers: std::ops::RangeInclusive<u64>) -> Vec<Removal> {
+        let removal = |number| Removal {
+            place: Place { life, number },
+            tweet: TweetId::new(number),
+        };
+        numbers.rev().map(removal).collect()
+    }
+
+    #[test]
+    fn removals_follow_where_none_is_left_out() {
+        let known = Place { life: 7, number: 5 };
+        let leads_to = |last: &[Removal]| follows(last, known).map(|place| place.number);
+        assert_eq!(leads_to(&removals(7, 6..=9)), Some(9));
+        assert_eq!(leads_to(&removals(7, 0..=9)), Some(9));
+        assert_eq!(leads_to(&removals(7, 7..=9)), None);
+        assert_eq!(leads_to(&removals(8, 0..=9)), None);
+        assert_eq!(leads_to(&[]), None);
+    }
+}
