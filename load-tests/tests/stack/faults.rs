@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use load_tests::ledger::{Ledger, LedgerOptions, Report};
-use test_support::{SERVICES, System};
+use model::TweetId;
+use test_support::client::HomePage;
+use test_support::{Client, PageQuery, SERVICES, Stop, System};
 
 use crate::books;
 use crate::fault::Fault;
-use crate::support::TestStack;
+use crate::support::{TestStack, follow, person, post};
 
 const LOAD: LedgerOptions = LedgerOptions {
     accounts: 16,
@@ -110,4 +112,33 @@ async fn redis_coming_back_with_nothing_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_coming_back_with_an_older_file_loses_nothing() {
     loses_nothing(Fault::OlderRedis).await;
+}
+
+/// Timelines are derived data: while their store is away, they are put together from the tweets, more slowly.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_away_tweets_are_taken_and_timelines_read() {
+    let Some(running) = TestStack::up(&["--strategy", "hybrid"], &[]).await else {
+        return;
+    };
+    let client = Client::new(running.stack.public());
+    let (reader, author) = (person(&client, "reader").await, person(&client, "author").await);
+    follow(&client, &reader, &author).await;
+    let mut tweets = vec![post(&client, &author, "before").await];
+    let page = PageQuery::limit(20);
+    let home: HomePage = client.complete_home(&reader.token, &page).await.unwrap();
+    assert_eq!(home.tweets.len(), 1);
+
+    let redis = running.stack.part("redis", 0);
+    redis.end(Stop::Abrupt).await.unwrap();
+    for number in 0..3 {
+        tweets.push(post(&client, &author, &format!("while-{number}")).await);
+        let home: HomePage = client.complete_home(&reader.token, &page).await.unwrap();
+        let shown: Vec<TweetId> = home.tweets.iter().rev().map(|tweet| tweet.id).collect();
+        assert_eq!(shown, tweets, "{}", running.tell());
+    }
+    redis.start().unwrap();
+    running.stack.wait_ready().await.unwrap();
+    running.stack.settle(&tweets).await.unwrap();
+    let home: HomePage = client.complete_home(&reader.token, &page).await.unwrap();
+    assert_eq!(home.tweets.len(), tweets.len());
 }

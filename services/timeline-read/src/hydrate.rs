@@ -26,23 +26,40 @@ impl Hydrator {
         ids: &[TweetId],
         deadline: Deadline,
     ) -> Result<Vec<Arc<RenderedTweet>>, StoreError> {
-        let mut cached = self.cache.get(ids, deadline).await?;
-        let missing: Vec<usize> = (0..ids.len()).filter(|at| cached.tweets[*at].is_none()).collect();
+        let (mut tweets, epoch) = match self.cache.get(ids, deadline).await {
+            Ok(cached) => (cached.tweets, Some(cached.epoch)),
+            Err(error) => (Self::without_cache(ids, error)?, None),
+        };
+        let missing: Vec<usize> = (0..ids.len()).filter(|at| tweets[*at].is_none()).collect();
         self.metrics.looked_up(ids.len() - missing.len(), missing.len());
-        if !missing.is_empty() {
-            let missing_ids: Vec<TweetId> = missing.iter().map(|at| ids[*at]).collect();
-            let found = self.tweets.get(&missing_ids, deadline).await?;
-            let mut rendered = Vec::with_capacity(found.len());
-            for (at, tweet) in missing.into_iter().zip(found) {
-                if let Some(tweet) = tweet {
-                    let tweet = Arc::new(render(&tweet));
-                    rendered.push(Arc::clone(&tweet));
-                    cached.tweets[at] = Some(tweet);
-                }
-            }
-            self.cache.put(rendered, cached.epoch, deadline).await?;
+        if missing.is_empty() {
+            return Ok(tweets.into_iter().flatten().collect());
         }
-        Ok(cached.tweets.into_iter().flatten().collect())
+        let missing_ids: Vec<TweetId> = missing.iter().map(|at| ids[*at]).collect();
+        let found = self.tweets.get(&missing_ids, deadline).await?;
+        let mut rendered = Vec::with_capacity(found.len());
+        for (at, tweet) in missing.into_iter().zip(found) {
+            if let Some(tweet) = tweet {
+                let tweet = Arc::new(render(&tweet));
+                rendered.push(Arc::clone(&tweet));
+                tweets[at] = Some(tweet);
+            }
+        }
+        if let Some(epoch) = epoch
+            && let Err(error) = self.cache.put(rendered, epoch, deadline).await
+        {
+            tracing::debug!(%error, "tweets were not cached");
+        }
+        Ok(tweets.into_iter().flatten().collect())
+    }
+
+    /// Nothing is cached while the cache is away: the store has everything, and knows what is deleted.
+    fn without_cache(ids: &[TweetId], error: StoreError) -> Result<Vec<Option<Arc<RenderedTweet>>>, StoreError> {
+        if !error.is_transient() {
+            return Err(error);
+        }
+        tracing::debug!(%error, "the cache of tweets cannot be reached");
+        Ok(vec![None; ids.len()])
     }
 }
 
