@@ -15,7 +15,7 @@ use http_kit::auth::generate_private_key;
 use model::{RulesInForce, Strategy, SystemClock, Thresholds, TweetId};
 use secrecy::ExposeSecret;
 use storage::{Deadline, DeliveryStore, EventLog};
-use storage_memory::MemoryTimelines;
+use storage_memory::{MemoryTimelines, MemoryTweets};
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets};
 use tokio_util::sync::CancellationToken;
 
@@ -98,6 +98,7 @@ impl Parts {
             timelines: self.timelines.clone(),
             deliveries: self.deliveries.clone(),
             tweets: self.tweets.clone(),
+            cache: MemoryTweets::new(1 << 20),
         };
         let fan_out = FanOut::new(ports, FanOutSettings::default(), Arc::new(SystemClock));
         let shutdown = CancellationToken::new();

@@ -83,6 +83,7 @@ impl Services {
                 timelines: timelines.clone(),
                 deliveries: stores.deliveries.clone(),
                 tweets: stores.tweets.clone(),
+                cache: cache.clone(),
             },
             FanOutSettings::default(),
             Arc::clone(&clock),

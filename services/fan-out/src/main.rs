@@ -61,6 +61,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
         timelines: backends.timelines(),
         deliveries: backends.deliveries(),
         tweets: tweets.clone(),
+        cache: backends.tweet_cache(),
     };
     let fan_out = FanOut::new(ports, FanOutSettings::default(), backends.clock());
     let mut metrics = Metrics::new("fan-out", env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, DeliveryRecord, TweetId};
-use storage::{Deadline, DeliveryStore, EventLog, FollowGraph, PushBatch, StoreError, TimelineStore, TweetStore};
+use storage::{
+    Deadline, DeliveryStore, EventLog, FollowGraph, PushBatch, StoreError, TimelineStore, TweetCache, TweetStore,
+};
 use telemetry::Metrics;
 use telemetry::trace::{Kind, Span, names};
 use tokio::task::JoinSet;
@@ -36,6 +38,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn DeliveryStore>,
     /// The tweets.
     pub tweets: Arc<dyn TweetStore>,
+    /// Rendered tweets: a deleted one goes, should whoever deleted it have died before that.
+    pub cache: Arc<dyn TweetCache>,
 }
 
 /// Writes tweets into timelines.

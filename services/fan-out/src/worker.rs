@@ -90,6 +90,10 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
 async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpans) -> Result<(), StoreError> {
     let ports = &fan_out.ports;
     let received = understood(received);
+    let deleted = deleted(&received);
+    if !deleted.is_empty() {
+        ports.cache.remove(&deleted, fan_out.deadline()).await?;
+    }
     let accepted = accepted(&received);
     let ids: Vec<TweetId> = accepted.iter().map(|(tweet, _, _)| *tweet).collect();
     let known = ports.deliveries.get(&ids, fan_out.deadline()).await?;
@@ -178,7 +182,16 @@ fn understood(received: &[Received]) -> Vec<&Received> {
     received.iter().filter(is_understood).collect()
 }
 
-/// The tweets to deliver. Deletes need nothing.
+/// The tweets to take out of the cache. Whoever deleted them did so before the answer, unless something came in between.
+fn deleted(received: &[&Received]) -> Vec<TweetId> {
+    let deleted = |received: &&Received| match received.event.body {
+        EventBody::TweetDeleted { tweet, .. } => Some(tweet),
+        EventBody::TweetAccepted { .. } => None,
+    };
+    received.iter().filter_map(deleted).collect()
+}
+
+/// The tweets to deliver.
 fn accepted(received: &[&Received]) -> Vec<(TweetId, UserId, Receipt)> {
     let delivered = |received: &&Received| match received.event.body {
         EventBody::TweetAccepted { tweet, author } => Some((tweet, author, received.receipt)),

@@ -106,6 +106,18 @@ async fn a_chunk_that_always_fails_is_set_aside_alone_and_can_be_replayed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_of_which_the_cache_did_not_hear_is_made_up_for() {
+    let world = World::new().await;
+    let tweet = world.post(SMALL).await;
+    world.cache(tweet, SMALL).await;
+    assert!(world.is_cached(tweet).await);
+    world.delete_and_die(tweet, SMALL).await;
+    let _process = world.process();
+    world.settled().await;
+    assert!(!world.is_cached(tweet).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_always_fails_holds_up_no_other() {
     let world = World::new().await;
     // One that is asked for without a follower to begin after: an author who is broken.

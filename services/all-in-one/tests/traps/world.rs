@@ -93,6 +93,7 @@ struct Stores {
     graph: Arc<SqliteGraph>,
     deliveries: Arc<SqliteDeliveries>,
     timelines: Arc<MemoryTimelines>,
+    cache: Arc<MemoryTweets>,
 }
 
 /// A running system.
@@ -131,7 +132,6 @@ impl World {
         let believing = || Arc::new(Believing::new(follow_graph.clone(), options.max_staleness));
         let known_to_readers = believing();
         let timelines = Arc::new(SteppedTimelines::new(stores.timelines.clone(), Arc::clone(&steps)));
-        let cache = MemoryTweets::new(1 << 20);
         let timeline_read = TimelineRead::new(
             timeline_read::Ports {
                 timelines: timelines.clone(),
@@ -139,7 +139,7 @@ impl World {
                     inner: stores.tweets.clone(),
                     steps: Arc::clone(&steps),
                 }),
-                cache: cache.clone(),
+                cache: stores.cache.clone(),
                 graph: known_to_readers.clone(),
                 log: stores.tweets.clone(),
                 deliveries: stores.deliveries.clone(),
@@ -157,7 +157,7 @@ impl World {
         let tweet_ingest = TweetIngest::new(tweet_ingest::Ports {
             tweets: stores.tweets.clone(),
             log: stores.tweets.clone(),
-            cache,
+            cache: stores.cache.clone(),
             graph: follow_graph.clone(),
         });
         tokio::spawn(Arc::clone(&follow_graph).run(shutdown.clone()));
@@ -198,6 +198,7 @@ impl World {
             timelines: self.timelines.clone(),
             deliveries: self.stores.deliveries.clone(),
             tweets: self.stores.tweets.clone(),
+            cache: self.stores.cache.clone(),
         };
         let settings = FanOutSettings {
             chunk: self.options.chunk,
@@ -445,6 +446,7 @@ fn open(dir: &TempDir, options: Options) -> Stores {
         graph: SqliteGraph::open(dir, clock.clone(), GraphOptions::default()).unwrap(),
         deliveries: SqliteDeliveries::open(dir, DeliveryOptions::default()).unwrap(),
         timelines: MemoryTimelines::new(clock, timelines),
+        cache: MemoryTweets::new(1 << 20),
     }
 }
 

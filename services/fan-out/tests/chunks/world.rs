@@ -14,10 +14,10 @@ use model::{
 };
 use parking_lot::Mutex;
 use storage::{
-    Built, ChunksRequest, Deadline, DeliveryStore, EventLog, FollowGraph, FollowerPage, FollowerPageRequest, NewTweet,
-    PendingChunk, StoreError, TimelineStore, TweetStore,
+    Built, ChunksRequest, Deadline, DeleteTweet, DeliveryStore, EventLog, FollowGraph, FollowerPage,
+    FollowerPageRequest, NewTweet, PendingChunk, RenderedTweet, StoreError, TimelineStore, TweetCache, TweetStore,
 };
-use storage_memory::{MemoryTimelineOptions, MemoryTimelines};
+use storage_memory::{MemoryTimelineOptions, MemoryTimelines, MemoryTweets};
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets, TweetOptions};
 use telemetry::Metrics;
 use tempfile::TempDir;
@@ -55,6 +55,7 @@ pub(crate) struct World {
     tweets: Arc<SqliteTweets>,
     deliveries: Arc<SqliteDeliveries>,
     timelines: Arc<MemoryTimelines>,
+    pub(crate) cache: Arc<MemoryTweets>,
     _dir: TempDir,
 }
 
@@ -79,6 +80,7 @@ impl World {
             tweets: SqliteTweets::open(dir.path(), clock, TweetOptions::new(WorkerId::new(1).unwrap())).unwrap(),
             deliveries: SqliteDeliveries::open(dir.path(), DeliveryOptions::default()).unwrap(),
             timelines,
+            cache: MemoryTweets::new(1 << 20),
             _dir: dir,
         }
     }
@@ -91,6 +93,7 @@ impl World {
             timelines: self.timelines.clone(),
             deliveries: self.deliveries.clone(),
             tweets: self.tweets.clone(),
+            cache: self.cache.clone(),
         };
         let settings = FanOutSettings {
             chunk: usize::try_from(CHUNK).unwrap(),
@@ -149,6 +152,32 @@ impl World {
     pub(crate) async fn acknowledge_only(&self) {
         let received = self.tweets.receive(1, Duration::from_mins(1)).await.unwrap();
         self.tweets.acknowledge(&[received[0].receipt]).await.unwrap();
+    }
+
+    /// Deletes a tweet of this author, and dies before the cache hears of it.
+    pub(crate) async fn delete_and_die(&self, id: TweetId, by: UserId) {
+        let delete = DeleteTweet {
+            id,
+            by,
+            trace: None,
+            idempotency: None,
+        };
+        assert!(self.tweets.delete(delete, deadline()).await.unwrap().is_some());
+    }
+
+    pub(crate) async fn is_cached(&self, id: TweetId) -> bool {
+        self.cache.get(&[id], deadline()).await.unwrap().tweets[0].is_some()
+    }
+
+    pub(crate) async fn cache(&self, id: TweetId, author: UserId) {
+        let epoch = self.cache.get(&[id], deadline()).await.unwrap().epoch;
+        let tweet = RenderedTweet {
+            id,
+            author,
+            in_reply_to: None,
+            json: "{}".into(),
+        };
+        self.cache.put(vec![Arc::new(tweet)], epoch, deadline()).await.unwrap();
     }
 
     pub(crate) async fn aside(&self) -> Vec<PendingChunk> {

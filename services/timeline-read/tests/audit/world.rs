@@ -73,6 +73,7 @@ impl World {
                 timelines: Arc::clone(&timelines),
                 deliveries: deliveries.clone(),
                 tweets: tweets.clone(),
+                cache: MemoryTweets::new(1 << 20),
             },
             FanOutSettings::default(),
             clock.clone(),
