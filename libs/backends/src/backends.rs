@@ -133,7 +133,7 @@ impl Backends {
     pub fn near_tweet_cache(&self) -> Arc<dyn TweetCache> {
         match self.settings.redis.near_tweets_mib {
             0 => self.tweet_cache(),
-            mib => NearTweets::new(self.tweet_cache(), mib << 20),
+            mib => NearTweets::new(self.tweet_cache(), mib.saturating_mul(1 << 20)),
         }
     }
 

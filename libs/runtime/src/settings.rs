@@ -140,7 +140,7 @@ pub struct Postgres {
 }
 
 /// Timelines and caches in production.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redis {
     /// `redis://`, `rediss://` or `redis-cluster://`.
@@ -336,15 +336,6 @@ impl Default for Events {
         Self {
             redis_url: None,
             partitions: NonZeroU16::MIN.saturating_add(7),
-        }
-    }
-}
-
-impl Default for Redis {
-    fn default() -> Self {
-        Self {
-            url: None,
-            near_tweets_mib: 64,
         }
     }
 }

@@ -96,11 +96,15 @@ impl RedisTweets {
         })
     }
 
-    /// Leaves a lease where nothing is. Nobody has to find it, nor what is put in its place.
+    /// Leaves a lease where nothing is. Nobody has to find it, nor what is put in its place. None is left while somebody may
+    /// go by an older generation: what he removes under that one would not take it away.
     async fn lease(&self, ids: &[TweetId], epoch: CacheEpoch, deadline: Deadline) -> Result<(), StoreError> {
         let tags: Vec<u64> = ids.iter().map(|id| id.get()).collect();
         let lease = Value::Bytes(lease(epoch));
         let request = |at: usize, confirmed: &Confirmed| {
+            if !confirmed.is_everybodys() {
+                return Request::new("EXISTS", vec![key(ids[at], confirmed)]);
+            }
             let options = ["NX", "PX"].map(Value::from);
             let mut arguments = vec![key(ids[at], confirmed), lease.clone()];
             arguments.extend(options);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use model::{Clock, Generation, SystemClock, TweetId};
 use storage::{CacheEpoch, CachedTweets, Deadline, Generations, RenderedTweet, StoreError, TimelineStore, TweetCache};
 use storage_redis::{
-    NearTweets, RedisClient, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines, RedisTweets,
+    HOLDS, NearTweets, RedisClient, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines, RedisTweets,
 };
 use storage_testsuite::{CacheBackend, TimelineBackend};
 
@@ -72,8 +72,15 @@ impl TimelineBackend for TinyParts {
 
 impl CacheBackend for Redis {
     async fn fresh(&self, _capacity_bytes: u64) -> Arc<dyn TweetCache> {
-        RedisTweets::new(self.node().await)
+        let node = self.node().await;
+        everybodys().await;
+        RedisTweets::new(node)
     }
+}
+
+/// Nothing is cached while somebody may go by an older generation.
+async fn everybodys() {
+    tokio::time::sleep(HOLDS + Duration::from_millis(50)).await;
 }
 
 /// A process with a cache of its own before Redis, and tweets that another process removes.
@@ -111,6 +118,7 @@ impl TweetCache for TwoProcesses {
 impl CacheBackend for Near {
     async fn fresh(&self, capacity_bytes: u64) -> Arc<dyn TweetCache> {
         let node = self.0.node().await;
+        everybodys().await;
         Arc::new(TwoProcesses {
             here: NearTweets::new(RedisTweets::new(Arc::clone(&node)), capacity_bytes),
             there: RedisTweets::new(node),

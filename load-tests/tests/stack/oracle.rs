@@ -28,11 +28,12 @@ const PLAN: Plan = Plan {
     holds: false,
 };
 
-/// Windows far smaller than a timeline, and thresholds that a few follows cross.
-const SETTINGS: [(&str, &str); 3] = [
+/// Windows far smaller than a timeline, thresholds that a few follows cross, and tweets that processes keep in memory.
+const SETTINGS: [(&str, &str); 4] = [
     ("ROOKERY__TIMELINE__WINDOW", "20"),
     ("ROOKERY__TIMELINE__PULL_THRESHOLD", "3"),
     ("ROOKERY__TIMELINE__PUSH_THRESHOLD", "2"),
+    ("ROOKERY__REDIS__NEAR_TWEETS_MIB", "8"),
 ];
 
 /// The histories of these seeds, side by side; the first that fails is the test's failure.

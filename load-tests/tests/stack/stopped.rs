@@ -294,7 +294,8 @@ fn shows(answer: &Answer, expected: &[TweetId]) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_was_stopped_never_answers_from_before() {
-    let Some(running) = TestStack::up(&["--strategy", "hybrid"], &[]).await else {
+    let kept_in_memory = ("ROOKERY__REDIS__NEAR_TWEETS_MIB", "8");
+    let Some(running) = TestStack::up(&["--strategy", "hybrid"], &[kept_in_memory]).await else {
         return;
     };
     let world = World::new(&running).await;

@@ -40,6 +40,11 @@ impl Confirmed {
     fn is_everybodys_from(&self) -> Instant {
         self.learned + HOLDS
     }
+
+    /// Whether nobody goes by an older generation any more: what was removed under one is not looked for under this.
+    pub(crate) fn is_everybodys(&self) -> bool {
+        self.is_everybodys_from() <= Instant::now()
+    }
 }
 
 /// What a request is for.

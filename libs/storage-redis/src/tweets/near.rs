@@ -10,22 +10,32 @@
 //! What a look fetches from Redis, and puts into memory, may have been removed since it was fetched. But then it is taken
 //! out of memory after the look has read there: if that was before the put, [`MemoryTweets`] refuses the put. Where removals
 //! may have been missed, since the list is another or too much was added, all of memory is forgotten, and such puts are
-//! refused too.
+//! refused too. While somebody may still add to the list of an older generation ([`crate::node`]), or the list does not
+//! answer soon, memory is not used.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use model::TweetId;
 use storage::{CacheEpoch, CachedTweets, Deadline, RenderedTweet, StoreError, TweetCache};
 use storage_memory::MemoryTweets;
 use tokio::sync::Mutex;
 
+use super::RedisTweets;
 use super::removals::{Place, REMEMBERED, Removal};
-use super::{RedisTweets, STORE};
 
 /// Removals that are asked for beyond those that are known of: some may be added meanwhile.
 const MARGIN: u64 = 32;
+
+/// How long a look waits to know what was removed: a connection may hang.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// After so long all of memory is forgotten. Whoever dies between the commit of a deletion and telling it leaves the tweet here
+/// for as long.
+const KEPT: Duration = Duration::from_mins(1);
 
 /// A cache in memory before the shared one.
 pub struct NearTweets {
@@ -36,12 +46,12 @@ pub struct NearTweets {
     caught_up: Mutex<CaughtUp>,
 }
 
-#[derive(Default)]
 struct CaughtUp {
     /// What was removed up to here is not in memory …
     place: Place,
     /// … which is all that was removed before this look began.
     look: u64,
+    emptied: Instant,
 }
 
 impl NearTweets {
@@ -51,35 +61,43 @@ impl NearTweets {
             memory: MemoryTweets::new(capacity_bytes),
             shared,
             begun: AtomicU64::new(0),
-            caught_up: Mutex::default(),
+            caught_up: Mutex::new(CaughtUp {
+                place: Place::default(),
+                look: 0,
+                emptied: Instant::now(),
+            }),
         })
     }
 
-    /// Takes out of memory what was removed before this look began. One look asks at a time; those that begin meanwhile wait,
-    /// and the next one asks for all of them.
-    async fn catch_up(&self, deadline: Deadline) -> Result<(), StoreError> {
+    /// Takes out of memory what was removed before this look began; `false` where nobody can say what was. One look asks at a
+    /// time; those that begin meanwhile wait, and the next one asks for all of them.
+    async fn catch_up(&self, deadline: Deadline) -> Result<bool, StoreError> {
         let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let others = tokio::time::timeout_at(deadline.instant().into(), self.caught_up.lock());
-        let mut caught_up = others.await.map_err(|_| StoreError::Timeout { store: STORE })?;
+        let mut caught_up = self.caught_up.lock().await;
         if caught_up.look >= look {
-            return Ok(());
+            return Ok(true);
         }
         let looks = self.begun.load(Ordering::SeqCst);
-        caught_up.place = self.forget_removed(caught_up.place, deadline).await?;
+        if caught_up.emptied.elapsed() > KEPT {
+            self.memory.clear();
+            caught_up.emptied = Instant::now();
+        }
+        let Some(newest) = self.shared.removals.newest(deadline).await? else {
+            return Ok(false);
+        };
+        caught_up.place = self.forget_removed(caught_up.place, newest, deadline).await?;
         caught_up.look = looks;
-        Ok(())
+        Ok(true)
     }
 
-    /// Takes out of memory what was removed after `known`; answers up to where that is.
-    async fn forget_removed(&self, known: Place, deadline: Deadline) -> Result<Place, StoreError> {
-        let removals = &self.shared.removals;
-        let newest = removals.newest(deadline).await?;
+    /// Takes out of memory what was removed after `known`; answers up to where that is, `newest` or further.
+    async fn forget_removed(&self, known: Place, newest: Place, deadline: Deadline) -> Result<Place, StoreError> {
         if newest == known {
             return Ok(known);
         }
         let missed = newest.number.checked_sub(known.number);
         if let Some(missed) = missed.filter(|missed| known.life == newest.life && *missed <= REMEMBERED) {
-            let last = removals.last(missed + MARGIN, deadline).await?;
+            let last = self.shared.removals.last(missed + MARGIN, deadline).await?;
             if let Some(latest) = follows(&last, known) {
                 let tweets: Vec<TweetId> = last.iter().map(|removal| removal.tweet).collect();
                 self.memory.remove(&tweets, deadline).await?;
@@ -88,6 +106,13 @@ impl NearTweets {
         }
         self.memory.clear();
         Ok(newest)
+    }
+
+    /// Whether memory may be used for a look that begins now. Where that is not known soon, the shared cache answers alone.
+    async fn may_use_memory(&self, deadline: Deadline) -> bool {
+        let soon = deadline.min(Deadline::after(PATIENCE));
+        let caught_up = tokio::time::timeout_at(soon.instant().into(), self.catch_up(soon));
+        matches!(caught_up.await, Ok(Ok(true)))
     }
 }
 
@@ -98,15 +123,25 @@ fn follows(last: &[Removal], known: Place) -> Option<Place> {
     (is_one_life && oldest.number <= known.number + 1).then_some(latest)
 }
 
+/// In bytes of its own: as it came, it would keep all of the answer that it came with in memory.
+fn alone(tweet: &RenderedTweet) -> Arc<RenderedTweet> {
+    Arc::new(RenderedTweet {
+        json: Bytes::copy_from_slice(&tweet.json),
+        ..*tweet
+    })
+}
+
 #[async_trait]
 impl TweetCache for NearTweets {
     async fn get(&self, ids: &[TweetId], deadline: Deadline) -> Result<CachedTweets, StoreError> {
-        self.catch_up(deadline).await?;
+        if ids.is_empty() || !self.may_use_memory(deadline).await {
+            return self.shared.get(ids, deadline).await;
+        }
         let CachedTweets { mut tweets, epoch } = self.memory.get(ids, deadline).await?;
         let missing: Vec<usize> = (0..ids.len()).filter(|at| tweets[*at].is_none()).collect();
         let missing_ids: Vec<TweetId> = missing.iter().map(|at| ids[*at]).collect();
         let shared = self.shared.get(&missing_ids, deadline).await?;
-        let found = shared.tweets.iter().flatten().cloned().collect();
+        let found = shared.tweets.iter().flatten().map(|tweet| alone(tweet)).collect();
         self.memory.put(found, epoch, deadline).await?;
         for (at, tweet) in missing.into_iter().zip(shared.tweets) {
             tweets[at] = tweet;

@@ -5,6 +5,7 @@
 //! keys its key carries the generation of its server ([`crate::node`]).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fred::types::Value;
@@ -54,19 +55,35 @@ impl Removals {
         }
     }
 
-    /// Adds these, which are out of the cache already. Whoever looks from now on, finds them.
+    /// Adds these, which are out of the cache already. Whoever looks from now on, finds them, or finds that the list is
+    /// another: a full server takes nothing, but lets go of the list.
     pub(super) async fn add(&self, tweets: &[TweetId], deadline: Deadline) -> Result<(), StoreError> {
-        self.run(tweets, Purpose::Change, deadline).await.map(|_| ())
+        match self.run(tweets, Purpose::Change, deadline).await {
+            Err(StoreError::Overloaded { .. }) => {
+                let request = |confirmed: &Confirmed| Request::new("UNLINK", vec![key(confirmed)]);
+                let answer = self.redis.ask(TAG, Purpose::Change, deadline, request);
+                answer.await.map(|_| ())
+            }
+            told => told.map(|_| ()),
+        }
     }
 
-    /// The newest.
-    pub(super) async fn newest(&self, deadline: Deadline) -> Result<Place, StoreError> {
-        let request = |confirmed: &Confirmed| Request::new("LINDEX", vec![key(confirmed), Value::Integer(0)]);
+    /// The newest. Nothing while somebody may add to the list of an older generation.
+    pub(super) async fn newest(&self, deadline: Deadline) -> Result<Option<Place>, StoreError> {
+        let is_everybodys = AtomicBool::new(false);
+        let request = |confirmed: &Confirmed| {
+            is_everybodys.store(confirmed.is_everybodys(), Ordering::Relaxed);
+            Request::new("LINDEX", vec![key(confirmed), Value::Integer(0)])
+        };
         let answer = self.redis.ask(TAG, Purpose::Look, deadline, request).await?;
-        match answer.value.convert::<Option<String>>() {
-            Ok(Some(entry)) => parse(&entry).map(|newest| newest.place),
-            Ok(None) => self.run(&[], Purpose::Look, deadline).await,
-            Err(error) => Err(store_error(STORE, error)),
+        let entry = answer.value.convert::<Option<String>>();
+        let entry = entry.map_err(|error| store_error(STORE, error))?;
+        if !is_everybodys.into_inner() {
+            return Ok(None);
+        }
+        match entry {
+            Some(entry) => parse(&entry).map(|newest| Some(newest.place)),
+            None => self.run(&[], Purpose::Change, deadline).await.map(Some),
         }
     }
 
