@@ -90,10 +90,6 @@ async fn handle(fan_out: &Arc<FanOut>, received: &[Received]) -> Result<(), Stor
 async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpans) -> Result<(), StoreError> {
     let ports = &fan_out.ports;
     let received = understood(received);
-    let deleted = deleted(&received);
-    if !deleted.is_empty() {
-        ports.cache.remove(&deleted, fan_out.deadline()).await?;
-    }
     let accepted = accepted(&received);
     let ids: Vec<TweetId> = accepted.iter().map(|(tweet, _, _)| *tweet).collect();
     let known = ports.deliveries.get(&ids, fan_out.deadline()).await?;
@@ -140,6 +136,7 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
     let in_chunks: AHashSet<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
     fan_out.acknowledge_later(unfinished).await;
 
+    forget(fan_out, deleted(&received)).await;
     let done: Vec<Receipt> = received
         .iter()
         .map(|received| received.receipt)
@@ -149,7 +146,24 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
     acknowledged
 }
 
+/// Takes deleted tweets out of the cache. Whoever deleted them has done so before the answer, unless it died in between: so this
+/// is tried once, and holds nothing up.
+async fn forget(fan_out: &FanOut, deleted: Vec<TweetId>) {
+    if deleted.is_empty() {
+        return;
+    }
+    if let Err(error) = fan_out
+        .ports
+        .cache
+        .remove(&deleted, Deadline::after(FORGET_WITHIN))
+        .await
+    {
+        tracing::warn!(%error, tweets = deleted.len(), "deleted tweets were not taken out of the cache once more");
+    }
+}
+
 /// The next batch waits for it.
+const FORGET_WITHIN: Duration = Duration::from_secs(1);
 const COUNT_WITHIN: Duration = Duration::from_millis(250);
 
 /// Counts how many followers these authors have, who are pulled for having many. Those of pushed tweets are known anyway.
@@ -182,7 +196,7 @@ fn understood(received: &[Received]) -> Vec<&Received> {
     received.iter().filter(is_understood).collect()
 }
 
-/// The tweets to take out of the cache. Whoever deleted them did so before the answer, unless something came in between.
+/// The tweets that were deleted.
 fn deleted(received: &[&Received]) -> Vec<TweetId> {
     let deleted = |received: &&Received| match received.event.body {
         EventBody::TweetDeleted { tweet, .. } => Some(tweet),
