@@ -24,8 +24,10 @@ pub use metrics::{PoolMetrics, PoolState};
 
 pub(crate) const STORE: &str = "PostgreSQL";
 
-/// How long making a connection may take, and checking one that has rested.
+/// How long reaching one of the hosts may take, making a connection, for which several may have to be tried, and checking one
+/// that has rested. Whoever waits for one waits no longer than his own deadline.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+const MAKE_WITHIN: Duration = Duration::from_secs(10);
 const RECYCLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The server ends by itself what nobody waits for any more.
@@ -78,7 +80,7 @@ impl PostgresPool {
             .max_size(options.max_connections.max(2))
             .timeouts(Timeouts {
                 wait: None,
-                create: Some(CONNECT_WITHIN),
+                create: Some(MAKE_WITHIN),
                 recycle: Some(RECYCLE_WITHIN),
             })
             .runtime(deadpool_postgres::Runtime::Tokio1)
