@@ -129,8 +129,11 @@ impl TweetCache for RedisTweets {
             .filter(|(_, found)| found.is_none())
             .map(|(id, _)| *id)
             .collect();
-        if !missing.is_empty() {
-            self.lease(&missing, epoch, deadline).await?;
+        if !missing.is_empty()
+            && let Err(error) = self.lease(&missing, epoch, deadline).await
+        {
+            // A server that is full, perhaps. What was found is good, and without a lease nothing is put.
+            tracing::debug!(%error, "missing tweets are not leased");
         }
         let tweets = ids.iter().zip(found).map(|(id, bytes)| decode(*id, bytes?)).collect();
         Ok(CachedTweets { tweets, epoch })

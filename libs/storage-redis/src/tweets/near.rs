@@ -49,8 +49,9 @@ pub struct NearTweets {
 struct CaughtUp {
     /// What was removed up to here is not in memory …
     place: Place,
-    /// … which is all that was removed before this look began.
+    /// … which is all that was removed before this look began, if that is known.
     look: u64,
+    is_known: bool,
     emptied: Instant,
 }
 
@@ -64,6 +65,7 @@ impl NearTweets {
             caught_up: Mutex::new(CaughtUp {
                 place: Place::default(),
                 look: 0,
+                is_known: false,
                 emptied: Instant::now(),
             }),
         })
@@ -71,29 +73,33 @@ impl NearTweets {
 
     /// Takes out of memory what was removed before this look began; `false` where nobody can say what was. One look asks at a
     /// time; those that begin meanwhile wait, and the next one asks for all of them.
-    async fn catch_up(&self, deadline: Deadline) -> Result<bool, StoreError> {
+    async fn catch_up(&self, deadline: Deadline) -> bool {
         let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let mut caught_up = self.caught_up.lock().await;
         if caught_up.look >= look {
-            return Ok(true);
+            return caught_up.is_known;
         }
         let looks = self.begun.load(Ordering::SeqCst);
         if caught_up.emptied.elapsed() > KEPT {
             self.memory.clear();
             caught_up.emptied = Instant::now();
         }
-        let Some(newest) = self.shared.removals.newest(deadline).await? else {
-            return Ok(false);
-        };
-        caught_up.place = self.forget_removed(caught_up.place, newest, deadline).await?;
-        caught_up.look = looks;
-        Ok(true)
+        let reached = self.forget_removed(caught_up.place, deadline).await;
+        let reached = reached.inspect_err(|error| tracing::debug!(%error, "what was removed is not known"));
+        (caught_up.look, caught_up.is_known) = (looks, false);
+        if let Ok(Some(place)) = reached {
+            (caught_up.place, caught_up.is_known) = (place, true);
+        }
+        caught_up.is_known
     }
 
-    /// Takes out of memory what was removed after `known`; answers up to where that is, `newest` or further.
-    async fn forget_removed(&self, known: Place, newest: Place, deadline: Deadline) -> Result<Place, StoreError> {
+    /// Takes out of memory what was removed after `known`; answers up to where that is.
+    async fn forget_removed(&self, known: Place, deadline: Deadline) -> Result<Option<Place>, StoreError> {
+        let Some(newest) = self.shared.removals.newest(deadline).await? else {
+            return Ok(None);
+        };
         if newest == known {
-            return Ok(known);
+            return Ok(Some(known));
         }
         let missed = newest.number.checked_sub(known.number);
         if let Some(missed) = missed.filter(|missed| known.life == newest.life && *missed <= REMEMBERED) {
@@ -101,18 +107,18 @@ impl NearTweets {
             if let Some(latest) = follows(&last, known) {
                 let tweets: Vec<TweetId> = last.iter().map(|removal| removal.tweet).collect();
                 self.memory.remove(&tweets, deadline).await?;
-                return Ok(latest);
+                return Ok(Some(latest));
             }
         }
         self.memory.clear();
-        Ok(newest)
+        Ok(Some(newest))
     }
 
     /// Whether memory may be used for a look that begins now. Where that is not known soon, the shared cache answers alone.
     async fn may_use_memory(&self, deadline: Deadline) -> bool {
         let soon = deadline.min(Deadline::after(PATIENCE));
-        let caught_up = tokio::time::timeout_at(soon.instant().into(), self.catch_up(soon));
-        matches!(caught_up.await, Ok(Ok(true)))
+        let caught_up = tokio::time::timeout_at(soon.instant().into(), Box::pin(self.catch_up(soon)));
+        caught_up.await.unwrap_or(false)
     }
 }
 
