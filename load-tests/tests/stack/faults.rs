@@ -12,7 +12,7 @@ use test_support::{Client, PageQuery, SERVICES, Stop, System};
 
 use crate::books;
 use crate::fault::Fault;
-use crate::support::{TestStack, follow, person, post};
+use crate::support::{Person, TestStack, follow, person, post};
 
 const LOAD: LedgerOptions = LedgerOptions {
     accounts: 16,
@@ -124,21 +124,31 @@ async fn while_redis_is_away_tweets_are_taken_and_timelines_read() {
     let (reader, author) = (person(&client, "reader").await, person(&client, "author").await);
     follow(&client, &reader, &author).await;
     let mut tweets = vec![post(&client, &author, "before").await];
-    let page = PageQuery::limit(20);
-    let home: HomePage = client.complete_home(&reader.token, &page).await.unwrap();
-    assert_eq!(home.tweets.len(), 1);
+    assert_eq!(home(&client, &reader).await, tweets);
 
     let redis = running.stack.part("redis", 0);
     redis.end(Stop::Abrupt).await.unwrap();
     for number in 0..3 {
-        tweets.push(post(&client, &author, &format!("while-{number}")).await);
-        let home: HomePage = client.complete_home(&reader.token, &page).await.unwrap();
-        let shown: Vec<TweetId> = home.tweets.iter().rev().map(|tweet| tweet.id).collect();
-        assert_eq!(shown, tweets, "{}", running.tell());
+        tweets.push(post(&client, &author, &format!("away-{number}")).await);
+        assert_eq!(home(&client, &reader).await, tweets, "{}", running.tell());
     }
     redis.start().unwrap();
     running.stack.wait_ready().await.unwrap();
+    // One that is stopped keeps its connections, and says nothing.
+    redis.pause().unwrap();
+    assert_eq!(home(&client, &reader).await, tweets, "{}", running.tell());
+    for number in 0..3 {
+        tweets.push(post(&client, &author, &format!("silent-{number}")).await);
+        assert_eq!(home(&client, &reader).await, tweets, "{}", running.tell());
+    }
+    redis.resume().unwrap();
     running.stack.settle(&tweets).await.unwrap();
+    assert_eq!(home(&client, &reader).await, tweets);
+}
+
+/// A reader's home timeline, oldest first; one that is refused is a failure.
+async fn home(client: &Client, reader: &Person) -> Vec<TweetId> {
+    let page = PageQuery::limit(20);
     let home: HomePage = client.complete_home(&reader.token, &page).await.unwrap();
-    assert_eq!(home.tweets.len(), tweets.len());
+    home.tweets.iter().rev().map(|tweet| tweet.id).collect()
 }
