@@ -3,7 +3,8 @@
 //! A worker takes events in batches as large as the backlog, settles how each tweet travels, asks for the followers of all
 //! authors at once, turns tweet -> followers into follower -> tweets, and writes. Alone, a tweet goes at once; under load
 //! the cost of a delivery falls. The followers of a huge author are cut into chunks, which are jobs of their own, leased from
-//! the books by the workers of all processes, so that small authors never wait behind it.
+//! the books by the workers of all processes, so that small authors never wait behind it. Nor behind one who turns out late to
+//! be pushed, whose followers are walked beside the batches.
 //!
 //! What it promises: a tweet's mode is settled once and recorded; an event is acknowledged only when its tweet is written
 //! and recorded as done; a redelivered tweet is not counted twice, and a chunked one goes on at its unfinished chunks,
@@ -17,6 +18,7 @@ mod batch;
 mod books;
 mod chunks;
 mod http;
+mod late_pushes;
 mod metrics;
 mod service;
 mod settings;

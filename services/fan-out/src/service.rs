@@ -16,6 +16,7 @@ use crate::FanOutSettings;
 use crate::backlog;
 use crate::books;
 use crate::chunks::{self, Chunks};
+use crate::late_pushes::{self, LatePushes};
 use crate::metrics::FanOutMetrics;
 use crate::spans::ChunkTraces;
 use crate::worker;
@@ -48,6 +49,7 @@ pub struct FanOut {
     pub(crate) settings: FanOutSettings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chunks: Chunks,
+    pub(crate) late_pushes: LatePushes,
     pub(crate) metrics: FanOutMetrics,
     pub(crate) traces: ChunkTraces,
 }
@@ -68,6 +70,7 @@ impl FanOut {
             settings,
             clock,
             chunks: Chunks::default(),
+            late_pushes: LatePushes::default(),
             metrics: FanOutMetrics::default(),
             traces: ChunkTraces::default(),
         })
@@ -91,6 +94,7 @@ impl FanOut {
                 worker::run(&self, &shutdown),
                 chunk_workers.join_all(),
                 chunks::acknowledge(&self, &shutdown),
+                late_pushes::work(&self, &shutdown),
                 worker::prune(&self, &shutdown),
                 backlog::watch(&self, &shutdown),
                 books::keep(&self, &shutdown)

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
 use model::{DeliveryRecord, DeliveryRules, EVENT_FORMAT, EventBody, Mode, TweetId, UserId};
-use storage::{Deadline, FollowerPageRequest, PushBatch, Receipt, Received, StoreError};
+use storage::{Deadline, FollowerPageRequest, Receipt, Received, StoreError};
 use telemetry::trace::{Kind, Span};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Pending, record};
+use crate::late_pushes::LatePush;
 use crate::service::FanOut;
 use crate::spans::BatchSpans;
 
@@ -103,7 +104,7 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
         match known {
             Some(DeliveryRecord { mode: Mode::Pull, .. }) => {
                 spans.outcome(tweet, "known");
-                left_to_readers.push((tweet, author));
+                left_to_readers.push(LatePush::new(tweet, author, receipt));
             }
             Some(record) if record.finished_at_ms.is_some() => spans.outcome(tweet, "known"),
             Some(_) => {
@@ -119,28 +120,29 @@ async fn deliver(fan_out: &Arc<FanOut>, received: &[Received], spans: &BatchSpan
                 if pending.mode.is_pushed() {
                     pushed.push((pending, receipt));
                 } else {
+                    left_to_readers.push(LatePush::new(tweet, author, receipt));
                     pulled.push(pending);
                 }
             }
         }
     }
-    left_to_readers.extend(pulled.iter().map(|pending| (pending.tweet, pending.author)));
     let counted: Vec<UserId> = if rules.pushes_anything() {
         pulled.iter().map(|pending| pending.author).collect()
     } else {
         Vec::new()
     };
     record_pulled(fan_out, pulled, spans).await?;
-    look_again(fan_out, &left_to_readers).await?;
+    let under_way = look_again(fan_out, &left_to_readers).await?;
     unfinished.extend(push(fan_out, pushed, spans).await?);
-    let in_chunks: AHashSet<Receipt> = unfinished.iter().map(|(_, receipt)| *receipt).collect();
+    let in_chunks = unfinished.iter().map(|(_, receipt)| *receipt);
+    let not_done: AHashSet<Receipt> = under_way.iter().copied().chain(in_chunks).collect();
     fan_out.acknowledge_later(unfinished).await;
 
     forget(fan_out, deleted(&received)).await;
     let done: Vec<Receipt> = received
         .iter()
         .map(|received| received.receipt)
-        .filter(|receipt| !in_chunks.contains(receipt))
+        .filter(|receipt| !not_done.contains(receipt))
         .collect();
     let (acknowledged, ()) = tokio::join!(ports.log.acknowledge(&done), count_followers(fan_out, counted));
     acknowledged
@@ -228,43 +230,20 @@ async fn record_pulled(fan_out: &FanOut, pulled: Vec<Pending>, spans: &BatchSpan
 }
 
 /// Looks at the rules once more, after tweets have been recorded as left to readers, by whomever: those that are to be pushed
-/// by now are pushed too.
-async fn look_again(fan_out: &FanOut, left_to_readers: &[(TweetId, UserId)]) -> Result<(), StoreError> {
+/// by now are pushed too. Answers those of which that is still under way.
+async fn look_again(fan_out: &FanOut, left_to_readers: &[LatePush]) -> Result<Vec<Receipt>, StoreError> {
     if left_to_readers.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let rules: Arc<DeliveryRules> = fan_out.ports.graph.delivery_rules(fan_out.deadline()).await?;
-    for (tweet, author) in left_to_readers {
-        if rules.settle(*author, *tweet) != Mode::Pull {
-            push_besides(fan_out, *tweet, *author).await?;
+    let mut under_way = Vec::new();
+    for push in left_to_readers {
+        if rules.settle(push.author, push.tweet) != Mode::Pull && !fan_out.push_late(*push).await? {
+            under_way.push(push.receipt);
         }
     }
-    Ok(())
-}
-
-/// Writes a tweet into its followers' timelines, page by page; its record stays as it is.
-async fn push_besides(fan_out: &FanOut, tweet: TweetId, author: UserId) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let request = FollowerPageRequest {
-            author,
-            after,
-            limit: fan_out.settings.chunk,
-        };
-        let page = fan_out
-            .ports
-            .graph
-            .followers(&[request], fan_out.deadline())
-            .await?
-            .pop()
-            .unwrap_or_default();
-        after = page.followers.last().copied();
-        let mut pairs: Vec<_> = page.followers.into_iter().map(|follower| (follower, tweet)).collect();
-        fan_out.push(&PushBatch::group(&mut pairs), pairs.len()).await?;
-        if !page.more {
-            return Ok(());
-        }
-    }
+    fan_out.ports.log.park(&under_way).await;
+    Ok(under_way)
 }
 
 /// Writes tweets into their followers' timelines and records them. Answers those that are delivered in chunks instead.

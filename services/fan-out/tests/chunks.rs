@@ -150,3 +150,22 @@ async fn the_second_look_at_the_rules_is_made_up_for() {
     until(async || world.timeline(UserId::new(FOLLOWERS.start)).await == [tweet]).await;
     world.settled().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_author_who_is_pushed_at_the_second_look_holds_up_nobody() {
+    let world = World::new().await;
+    let process = world.process();
+    process.gate.pull_once();
+    let huge = world.post(HUGE).await;
+    // Behind the first page.
+    process.gate.wait_for(1).await;
+    let small = world.post(SMALL).await;
+    until(async || world.is_finished(small).await).await;
+    assert_eq!(world.timeline(UserId::new(FOLLOWERS.end - 1)).await, []);
+    process.gate.open();
+    world.settled().await;
+    for follower in FOLLOWERS {
+        let timeline = world.timeline(UserId::new(follower)).await;
+        assert!(timeline.contains(&huge), "of {follower}: {timeline:?}");
+    }
+}

@@ -344,12 +344,18 @@ impl Gate {
         audience(author).filter(follows).map(UserId::new).collect()
     }
 
-    /// The next question about the rules is answered as if all were pulled, and the one after fails.
-    pub(crate) fn pull_and_fail(&self) {
+    /// The next question about the rules is answered as if all were pulled.
+    pub(crate) fn pull_once(&self) {
         let mut pulled = DeliveryState::pushed();
         pulled.open(TweetId::MIN, 0);
         pulled.stop_pushing(0);
-        self.rules.lock().extend([Some(pulled), None]);
+        self.rules.lock().push_back(Some(pulled));
+    }
+
+    /// As [`Gate::pull_once`], and the question after that fails.
+    pub(crate) fn pull_and_fail(&self) {
+        self.pull_once();
+        self.rules.lock().push_back(None);
     }
 
     fn look(&self, request: &FollowerPageRequest) -> Result<(), StoreError> {
