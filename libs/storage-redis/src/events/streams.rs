@@ -290,8 +290,9 @@ pub(super) async fn run<C: ClientLike, R: FromValue>(
     keys: &[&str],
     arguments: &[&str],
 ) -> Result<R, Error> {
-    const FIRST_KEY: usize = 2;
-    let command = CustomCommand::new_static("EVAL", ClusterHash::Offset(FIRST_KEY), false);
+    // Of a command of one's own the client takes no other hint: it would go by the first argument, the script's text.
+    let slot = fred::util::redis_keyslot(keys[0].as_bytes());
+    let command = CustomCommand::new_static("EVAL", ClusterHash::Custom(slot), false);
     let count = keys.len().to_string();
     let all = [script, count.as_str()].into_iter().chain(keys.iter().copied());
     let all: Vec<Value> = all.chain(arguments.iter().copied()).map(Value::from).collect();

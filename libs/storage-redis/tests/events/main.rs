@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aside;
+mod cluster;
 mod contract;
 #[path = "../../../storage-postgres/tests/support/mod.rs"]
 mod database;

@@ -9,14 +9,28 @@ use fred::types::config::Config;
 use fred::types::{ClusterHash, CustomCommand, FromValue};
 use tempfile::TempDir;
 
-/// One server on loopback, without persistence but for what `SAVE` writes.
+/// One server on loopback, without persistence but for what `SAVE` writes; or the first of a cluster.
 pub(crate) struct Redis {
     program: String,
     folder: TempDir,
     port: u16,
     options: &'static [&'static str],
     process: Option<Child>,
+    /// The other nodes of its cluster.
+    others: Vec<Self>,
 }
+
+const NODES: u16 = 3;
+const CLUSTER: &[&str] = &[
+    "--cluster-enabled",
+    "yes",
+    "--cluster-announce-ip",
+    "127.0.0.1",
+    "--cluster-node-timeout",
+    "60000",
+    "--cluster-require-full-coverage",
+    "no",
+];
 
 #[expect(
     clippy::disallowed_methods,
@@ -42,20 +56,47 @@ impl Redis {
         Self::start_with(&[]).await
     }
 
-    /// A cluster of one, in which a command may still not name keys of two slots.
+    /// A cluster of three, which share the slots evenly.
     pub(crate) async fn start_cluster() -> Option<Self> {
-        let options = &["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
-        let redis = Self::start_with(options).await?;
-        let slots = redis.ask::<String>("CLUSTER", &["ADDSLOTSRANGE", "0", "16383"]).await;
-        assert_eq!(slots, "OK");
-        while !redis
-            .ask::<String>("CLUSTER", &["INFO"])
-            .await
-            .contains("cluster_state:ok")
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut first = Self::start_with(CLUSTER).await?;
+        for _ in 1..NODES {
+            first.others.push(Self::start_with(CLUSTER).await?);
         }
-        Some(redis)
+        let port = first.port.to_string();
+        for (number, node) in (0..NODES).zip(first.nodes()) {
+            let from = 16_384 * u32::from(number) / u32::from(NODES);
+            let below = 16_384 * u32::from(number + 1) / u32::from(NODES);
+            let range = [from.to_string(), (below - 1).to_string()];
+            let epoch = (number + 1).to_string();
+            for command in [
+                ["ADDSLOTSRANGE", &range[0], &range[1]].as_slice(),
+                &["SET-CONFIG-EPOCH", &epoch],
+                &["MEET", "127.0.0.1", &port],
+            ] {
+                assert_eq!(node.ask_node::<String>("CLUSTER", command).await, "OK");
+            }
+        }
+        for node in first.nodes() {
+            let knows_all = async || {
+                let state: String = node.ask_node("CLUSTER", &["INFO"]).await;
+                let slots: Vec<fred::types::Value> = node.ask_node("CLUSTER", &["SLOTS"]).await;
+                state.contains("cluster_state:ok") && slots.len() == usize::from(NODES)
+            };
+            while !knows_all().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Some(first)
+    }
+
+    /// All nodes of its cluster, or itself.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// The last node of its cluster.
+    pub(crate) fn last_node(&mut self) -> &mut Self {
+        self.others.last_mut().expect("a cluster")
     }
 
     async fn start_with(options: &'static [&'static str]) -> Option<Self> {
@@ -65,6 +106,7 @@ impl Redis {
             port: free_port(),
             options,
             process: None,
+            others: Vec::new(),
         };
         redis.restart().await;
         Some(redis)
@@ -114,8 +156,15 @@ impl Redis {
         pong.ok().map(|_| client)
     }
 
-    /// Runs one command.
+    /// Runs one command; in a cluster, where the key is that stands first.
     pub(crate) async fn ask<T: FromValue>(&self, command: &'static str, arguments: &[&str]) -> T {
+        let slot = fred::util::redis_keyslot(arguments.first().unwrap_or(&"").as_bytes());
+        let owner = usize::from(slot) * (1 + self.others.len()) / 16_384;
+        self.nodes().nth(owner).unwrap().ask_node(command, arguments).await
+    }
+
+    /// Runs one command on this node.
+    pub(crate) async fn ask_node<T: FromValue>(&self, command: &'static str, arguments: &[&str]) -> T {
         let client = self.client().await.unwrap();
         let command = CustomCommand::new_static(command, ClusterHash::Random, false);
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use storage::EventLog;
 
-use crate::server::Redis;
 use crate::world::{LONG, SHORT, World, places, positions, receipts, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,26 +115,6 @@ async fn a_batch_is_as_large_as_the_backlog_up_to_what_is_asked_for() {
     process.log.publish(&of_one_author).await.unwrap();
     assert_eq!(process.log.receive(300, LONG).await.unwrap().len(), 300);
     assert_eq!(process.log.receive(300, LONG).await.unwrap().len(), 200);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_cluster_all_goes_the_same_way() {
-    let Some(redis) = Redis::start_cluster().await else {
-        return;
-    };
-    let world = World::around(redis);
-    let (dying, living) = (world.sweeping().await, world.sweeping().await);
-    world.post(&dying, 300).await;
-    world.commits.commit_many(30);
-    dying.receive(100).await;
-    drop(dying);
-    world.drain(&living).await;
-    until("nothing is left in the streams", async || {
-        let again = living.log.receive(500, Duration::ZERO).await.unwrap();
-        living.acknowledge(&again).await;
-        world.redis.entries(world.settings.partitions).await == 0
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
