@@ -100,10 +100,10 @@ impl TweetId {
         (self.0 >> 22) + EPOCH_MS
     }
 
-    /// The id right above this one.
+    /// The id right above this one; of the largest, itself.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+        Self(if self.0 < MAX_ID { self.0 + 1 } else { MAX_ID })
     }
 }
 

@@ -12,7 +12,7 @@ use model::{Epoch, Event, Position};
 use serde::{Deserialize, Serialize};
 
 use super::book::Place;
-use super::entry::{Fields, Unreadable, encode};
+use super::entry::{Fields, Unreadable, encode, number};
 use super::intake::Intake;
 use super::scripts;
 use super::streams::{GROUP, Streams, run};
@@ -86,8 +86,7 @@ impl From<Unreadable> for AsideReason {
 
 /// The position of the event with this name, if it is of this life of the store.
 fn position(name: &str, epoch: Epoch) -> Option<Position> {
-    let position = name.strip_prefix(&format!("{epoch}-"))?;
-    position.parse().ok().map(Position)
+    number(name.strip_prefix(&format!("{epoch}-"))).ok().map(Position)
 }
 
 /// What an event is called among those that were set aside. One that was published twice has one name.

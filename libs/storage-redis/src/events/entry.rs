@@ -96,11 +96,11 @@ impl Fields {
         }
         // The trace is the last, and may hold anything.
         let mut parts = self.text(EVENT).ok_or(Unreadable::Broken)?.splitn(6, ' ');
-        let epoch = Epoch(parsed(parts.next())?);
-        let position = Position(parsed(parts.next())?);
+        let epoch = Epoch(number(parts.next())?);
+        let position = Position(number(parts.next())?);
         let kind = parts.next();
-        let tweet = TweetId::new(parsed(parts.next())?);
-        let author = UserId::new(parsed(parts.next())?);
+        let tweet = TweetId::new(number(parts.next())?);
+        let author = UserId::new(number(parts.next())?);
         let body = match kind {
             Some(ACCEPTED) => EventBody::TweetAccepted { tweet, author },
             Some(DELETED) => EventBody::TweetDeleted { tweet, author },
@@ -125,7 +125,7 @@ impl Fields {
     /// The event's position, where there is one to be read: the formats that are to come keep its place.
     pub(super) fn position(&self) -> Option<Position> {
         let position = self.text(EVENT)?.split(' ').nth(1);
-        parsed(position).ok().map(Position)
+        number(position).ok().map(Position)
     }
 
     /// All fields, for people to read.
@@ -146,6 +146,11 @@ impl Fields {
 
 fn parsed<T: FromStr>(text: Option<&str>) -> Result<T, Unreadable> {
     text.and_then(|text| text.parse().ok()).ok_or(Unreadable::Broken)
+}
+
+/// A number as the stores keep them. Above 2^63 is nonsense: there it would end whoever takes it there.
+pub(super) fn number(text: Option<&str>) -> Result<u64, Unreadable> {
+    parsed(text).and_then(|number: i64| number.try_into().map_err(|_| Unreadable::Broken))
 }
 
 /// The entries of one stream in an answer. An entry that has been deleted meanwhile is left out.
@@ -258,6 +263,8 @@ mod tests {
             "3 77 altered 9 4 -",
             "3 77 accepted  4 -",
             "3 77 accepted 9 -4 -",
+            "3 77 accepted 9300000000000000000 4 -",
+            "3 18446744073709551615 accepted 9 4 -",
         ] {
             let pairs = [(FORMAT, "1".to_owned()), (EVENT, broken.to_owned())];
             assert_eq!(fields(&pairs).decode(), Err(Unreadable::Broken), "{broken:?}");
@@ -266,6 +273,8 @@ mod tests {
         assert_eq!(odd.decode(), Err(Unreadable::Broken));
         assert_eq!(odd.lossy(), [("format".to_owned(), String::new())]);
         assert_eq!(odd.position(), None);
+        later[1].1 = "3 18446744073709551615 x".to_owned();
+        assert_eq!(fields(&later).position(), None);
     }
 
     #[test]
