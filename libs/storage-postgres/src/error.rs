@@ -47,6 +47,16 @@ pub enum OpenError {
         /// The newest that this version knows.
         known: u32,
     },
+    /// Tweets are being accepted, in an epoch that is to end.
+    #[error(
+        "{processes} processes of tweet-ingest are running, and would go on in the epoch that ends: stop all services, and begin \
+         the new epoch then. One that was killed counts for another {} s",
+        crate::tweets::LEASE.as_secs()
+    )]
+    ServicesRun {
+        /// How many hold a worker id.
+        processes: i64,
+    },
     /// A migration did not get the tables that it alters. Nothing of it was done.
     #[error(
         "migration {version} did not get the tables that it alters within {} s, and nothing of it was done. Sessions that \
@@ -93,7 +103,10 @@ impl OpenError {
     /// Whether waiting may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::SchemaTooOld { .. } | Self::TablesInUse { .. } => true,
+            Self::Unreachable { .. }
+            | Self::SchemaTooOld { .. }
+            | Self::TablesInUse { .. }
+            | Self::ServicesRun { .. } => true,
             Self::Failed(error) => error.is_transient(),
             Self::BadUrl { .. } | Self::LoginRefused { .. } | Self::SchemaTooNew { .. } => false,
         }

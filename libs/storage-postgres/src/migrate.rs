@@ -227,6 +227,11 @@ pub async fn new_epoch(pool: &PostgresPool) -> Result<u64, OpenError> {
     let deadline = Deadline::after(LOOK_WITHIN);
     let mut client = pool.client(deadline).await?;
     let transaction = within(deadline, client.transaction()).await?;
+    let leases = "SELECT count(*) FROM ingest_workers WHERE expires_at > clock_timestamp()";
+    let processes: i64 = within(deadline, transaction.query_one(leases, &[])).await?.get(0);
+    if processes > 0 {
+        return Err(OpenError::ServicesRun { processes });
+    }
     let raise = "UPDATE store_epoch
         SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
         RETURNING epoch";

@@ -33,6 +33,7 @@ use outbox::Known;
 #[cfg(test)]
 pub(crate) use outbox::OUTSTANDING;
 pub use prune::Pruned;
+pub(crate) use worker::LEASE;
 
 const STORE: &str = "tweets";
 

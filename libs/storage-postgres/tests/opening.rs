@@ -12,8 +12,8 @@ use model::{Epoch, SystemClock};
 use secrecy::SecretString;
 use storage::{Deadline, Generations, GraphStore, NewUser};
 use storage_postgres::{
-    OpenError, PostgresGenerations, PostgresGraph, PostgresOptions, PostgresPool, check_schema, epoch, migrate, needed,
-    new_epoch,
+    OpenError, PostgresGenerations, PostgresGraph, PostgresOptions, PostgresPool, PostgresTweets, TweetOptions,
+    check_schema, epoch, migrate, needed, new_epoch,
 };
 use support::TestDatabase;
 
@@ -153,6 +153,23 @@ async fn a_new_epoch_is_none_that_there_ever_was() {
     let third = new_epoch(&pool).await.unwrap();
     assert!(first < second && second < third);
     assert_eq!(epoch(&pool, deadline()).await.unwrap(), third);
+}
+
+#[tokio::test]
+async fn no_epoch_begins_while_tweets_are_accepted() {
+    let Some(server) = support::server_url() else { return };
+    let database = TestDatabase::migrated(server).await;
+    let pool = database.pool().await;
+    let before = epoch(&pool, deadline()).await.unwrap();
+    let options = TweetOptions::default();
+    let accepting = PostgresTweets::open(pool.clone(), Arc::new(SystemClock), options)
+        .await
+        .unwrap();
+    let refused = new_epoch(&pool).await.unwrap_err();
+    assert!(matches!(refused, OpenError::ServicesRun { processes: 1 }), "{refused}");
+    assert_eq!(epoch(&pool, deadline()).await.unwrap(), before);
+    assert!(accepting.close(Duration::from_secs(30)).await);
+    new_epoch(&pool).await.unwrap();
 }
 
 #[tokio::test]

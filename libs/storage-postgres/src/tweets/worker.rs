@@ -39,7 +39,7 @@ use crate::pool::PostgresPool;
 use crate::sql;
 
 /// How long a lease holds, by the server's clock.
-pub(super) const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// How often it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// A process believes in its lease for less long than the server does.
