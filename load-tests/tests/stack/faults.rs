@@ -146,6 +146,40 @@ async fn while_redis_is_away_tweets_are_taken_and_timelines_read() {
     assert_eq!(home(&client, &reader).await, tweets);
 }
 
+/// Built timelines need no follow-graph, and posts need none at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_follow_graph_is_away_tweets_are_taken_and_built_timelines_read() {
+    let Some(running) = TestStack::up(&["--strategy", "push"], &[]).await else {
+        return;
+    };
+    let client = Client::new(running.stack.public());
+    let (reader, author) = (person(&client, "reader").await, person(&client, "author").await);
+    follow(&client, &reader, &author).await;
+    let before = post(&client, &author, "before").await;
+    running.stack.settle(&[before]).await.unwrap();
+    assert_eq!(home(&client, &reader).await, [before]);
+
+    for part in running.stack.replicas("follow-graph") {
+        part.end(Stop::Abrupt).await.unwrap();
+    }
+    let mut tweets = vec![before];
+    for number in 0..3 {
+        tweets.push(post(&client, &author, &format!("away-{number}")).await);
+        let shown = home(&client, &reader).await;
+        // Who follows the author may be known to fan-out, or not.
+        assert!(
+            tweets.starts_with(&shown) && !shown.is_empty(),
+            "{shown:?} of {tweets:?}"
+        );
+    }
+    for part in running.stack.replicas("follow-graph") {
+        part.start().unwrap();
+    }
+    running.stack.wait_ready().await.unwrap();
+    running.stack.settle(&tweets).await.unwrap();
+    assert_eq!(home(&client, &reader).await, tweets);
+}
+
 /// A reader's home timeline, oldest first; one that is refused is a failure.
 async fn home(client: &Client, reader: &Person) -> Vec<TweetId> {
     let page = PageQuery::limit(20);
