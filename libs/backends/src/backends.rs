@@ -142,7 +142,6 @@ impl Backends {
         let settings = EventLogSettings {
             partitions: u32::from(self.settings.events.partitions.get()),
             epoch: self.epoch,
-            max_backlog: self.settings.limits.max_backlog,
             ..EventLogSettings::default()
         };
         Ok(Arc::new(RedisEventLog::open(&self.events, tweets, settings).await?))

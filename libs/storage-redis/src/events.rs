@@ -7,8 +7,8 @@
 //! - **Receiving** takes entries that nobody has; each goes to one worker of one process. A process shows every now and
 //!   then that it is working on what it holds; what nobody shows to be working on is taken over ([`claim`]).
 //! - **Acknowledging** records the events as done in the outbox, and only then lets go of the entries, which are deleted:
-//!   a stream holds what is not done, and is as long as the backlog. That is bounded by refusing posts
-//!   ([`RedisEventLog::admit`]); nothing is ever dropped to make room.
+//!   a stream holds what is not done, and is as long as the backlog. That is bounded by the outbox, which refuses posts;
+//!   nothing is ever dropped to make room.
 //! - **Sweeping** finds what is in the outbox and in no stream, and publishes it ([`sweep`]).
 //! - What can't be worked on is **set aside** ([`aside`]).
 
@@ -34,12 +34,13 @@ use fred::error::Error;
 use fred::interfaces::ClientLike;
 use model::{Event, TraceContext, TweetId};
 use storage::{Backlog, Deadline, EventLog, Outbox, Receipt, Received, Settled, StoreError};
+use telemetry::Metrics;
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::aside::{AsideReason, SetAside};
 use self::counters::Counters;
-pub use self::counters::EventLogCounts;
+pub use self::counters::{EventLogCounts, EventLogMetrics};
 use self::intake::{Intake, LONGEST_READ};
 use self::lane::Lane;
 pub use self::settings::EventLogSettings;
@@ -103,18 +104,14 @@ impl RedisEventLog {
         sweeper.run(&shutdown).await;
     }
 
-    /// Whether another event may be committed: refuses with [`StoreError::Overloaded`] while fan-out has too much before
-    /// it. The streams are bounded by this alone.
-    pub async fn admit(&self) -> Result<(), StoreError> {
-        if self.backlog().await?.events > self.settings.max_backlog {
-            return Err(StoreError::Overloaded { store: STORE });
-        }
-        Ok(())
-    }
-
     /// What has happened in this process.
     pub fn counts(&self) -> EventLogCounts {
         self.counters.read()
+    }
+
+    /// Adds what it counts to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        self.counters.metrics.register(metrics);
     }
 
     /// How many events are set aside.

@@ -14,7 +14,7 @@ mod tweets;
 
 pub use client::RedisClient;
 pub use error::OpenError;
-pub use events::{AsideReason, EventLogCounts, EventLogSettings, RedisEventLog, SetAside};
+pub use events::{AsideReason, EventLogCounts, EventLogMetrics, EventLogSettings, RedisEventLog, SetAside};
 pub use node::{HOLDS, RedisNode};
 pub use options::RedisOptions;
 pub use timelines::{RedisTimelineOptions, RedisTimelines};

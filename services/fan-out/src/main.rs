@@ -66,6 +66,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     let fan_out = FanOut::new(ports, FanOutSettings::default(), backends.clock());
     let mut metrics = Metrics::new("fan-out", env!("CARGO_PKG_VERSION"));
     fan_out.register(&mut metrics);
+    log.register(&mut metrics);
     replica.register(&mut metrics);
     let wiring = Wiring {
         public: None,

@@ -42,6 +42,7 @@ async fn start(settings: Settings) -> Result<Running, Failure> {
     });
     let mut metrics = Metrics::new("tweet-ingest", env!("CARGO_PKG_VERSION"));
     service.register(&mut metrics);
+    log.register(&mut metrics);
     replica.register(&mut metrics);
     let served = routes(service);
     let public = move |config: &mut web::ServiceConfig| {

@@ -124,7 +124,7 @@ impl Intake {
     async fn try_to_dispose_of(&self, unwelcome: Unwelcome) -> Result<(), Error> {
         if !unwelcome.foreign.is_empty() {
             self.streams.acknowledge(&unwelcome.foreign).await?;
-            self.counters.of_other_epochs.add(unwelcome.foreign.len());
+            self.counters.of_other_epochs.inc_by(unwelcome.foreign.len() as u64);
         }
         self.set_aside(unwelcome.unreadable).await
     }
@@ -139,7 +139,7 @@ impl Intake {
                 AsideReason::Poison => &self.counters.poisoned,
                 AsideReason::Format | AsideReason::Broken => &self.counters.unreadable,
             };
-            counter.add(1);
+            counter.inc();
             let name = entry.name(self.settings.epoch);
             let (reason, tries, fields) = (entry.reason, entry.tries, entry.fields.lossy());
             tracing::error!(

@@ -146,8 +146,8 @@ impl Intake {
         let tries: AHashMap<Place, u64> = idle.iter().map(|idle| (idle.place(), idle.pending.tries)).collect();
         let mut found = Found::new();
         let outcome = self.claim_all(idle, &mut found).await;
-        let count = found.iter().map(|(_, entries)| entries.len()).sum();
-        self.counters.claimed.add(count);
+        let count: usize = found.iter().map(|(_, entries)| entries.len()).sum();
+        self.counters.claimed.inc_by(count as u64);
         let tries = |place: Place| tries.get(&place).copied().unwrap_or_default();
         self.accept(found, company, tries).await;
         outcome

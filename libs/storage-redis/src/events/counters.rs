@@ -1,6 +1,10 @@
 //! What has happened, as numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use telemetry::Metrics;
+
+type ByOutcome = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// Counted since the log was opened, by this process alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,13 +21,59 @@ pub struct EventLogCounts {
     pub of_other_epochs: u64,
 }
 
-#[derive(Default)]
+/// The same as metrics.
+#[derive(Debug, Clone, Default)]
+pub struct EventLogMetrics {
+    entries: ByOutcome,
+    sweeps: ByOutcome,
+}
+
+impl EventLogMetrics {
+    /// Adds them to the metrics of its process.
+    pub fn register(&self, metrics: &mut Metrics) {
+        metrics.add(
+            "rookery_log_entries",
+            "Entries of the event log that did not simply go through, by `outcome`: `claimed` from a worker that no longer \
+             worked on them, `republished` because Redis had lost them, set aside as `poisoned` (they failed too often) or \
+             `unreadable`, or dropped as `of_other_epochs`",
+            &self.entries,
+        );
+        metrics.add(
+            "rookery_log_sweeps",
+            "Passes of the process that looks for what Redis has lost, by `outcome`: `done` or `failed`. One process at a time \
+             makes them: if none is `done` for minutes, what is lost is not found",
+            &self.sweeps,
+        );
+    }
+}
+
 pub(super) struct Counters {
+    pub(super) metrics: EventLogMetrics,
     pub(super) claimed: Counter,
     pub(super) republished: Counter,
     pub(super) poisoned: Counter,
     pub(super) unreadable: Counter,
     pub(super) of_other_epochs: Counter,
+    pub(super) swept: Counter,
+    pub(super) not_swept: Counter,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let metrics = EventLogMetrics::default();
+        let of = |family: &ByOutcome, outcome| family.get_or_create(&[("outcome", outcome)]).clone();
+        let entries = |outcome| of(&metrics.entries, outcome);
+        Self {
+            claimed: entries("claimed"),
+            republished: entries("republished"),
+            poisoned: entries("poisoned"),
+            unreadable: entries("unreadable"),
+            of_other_epochs: entries("of_other_epochs"),
+            swept: of(&metrics.sweeps, "done"),
+            not_swept: of(&metrics.sweeps, "failed"),
+            metrics,
+        }
+    }
 }
 
 impl Counters {
@@ -35,18 +85,5 @@ impl Counters {
             unreadable: self.unreadable.get(),
             of_other_epochs: self.of_other_epochs.get(),
         }
-    }
-}
-
-#[derive(Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, count: usize) {
-        self.0.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -26,8 +26,6 @@ pub struct EventLogSettings {
     pub sweep_every: Duration,
     /// After how long without a sign of life a consumer that holds nothing is forgotten. One that comes back is known again.
     pub forget_after: Duration,
-    /// With more events than this before fan-out, [`RedisEventLog::admit`](crate::RedisEventLog::admit) refuses.
-    pub max_backlog: u64,
     /// How old an answer about the backlog may be.
     pub backlog_max_age: Duration,
 }
@@ -44,7 +42,6 @@ impl Default for EventLogSettings {
             grace: Duration::from_secs(2),
             sweep_every: Duration::from_millis(500),
             forget_after: Duration::from_hours(1),
-            max_backlog: 1_000_000,
             backlog_max_age: Duration::from_millis(100),
         }
     }

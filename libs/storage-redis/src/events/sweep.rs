@@ -109,6 +109,7 @@ impl Sweeper {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => self.pause,
                 Err(error) => {
+                    self.counters.not_swept.inc();
                     if was_well {
                         tracing::warn!(%error, "lost events can't be looked for; it is tried again and again");
                     }
@@ -147,7 +148,9 @@ impl Sweeper {
             self.tidy().await?;
             self.tidy_at = Instant::now() + TIDY_EVERY;
         }
-        self.pass().await
+        let has_more = self.pass().await?;
+        self.counters.swept.inc();
+        Ok(has_more)
     }
 
     async fn pass(&mut self) -> Result<bool, StoreError> {
@@ -209,7 +212,7 @@ impl Sweeper {
         self.streams.append(lost.iter().copied(), self.settings.epoch).await?;
         let now = Instant::now();
         self.republished.extend(lost.iter().map(|event| (event.position, now)));
-        self.counters.republished.add(lost.len());
+        self.counters.republished.inc_by(lost.len() as u64);
         if let Some(first) = lost.first() {
             tracing::info!(count = lost.len(), first = %first.position, "events that the streams had lost were published again");
         }

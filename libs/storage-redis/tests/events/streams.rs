@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::Epoch;
-use storage::{EventLog, StoreError};
+use storage::EventLog;
 
 use crate::world::{SHORT, World, places, positions, until};
 
@@ -109,21 +109,6 @@ async fn a_consumer_is_forgotten_once_it_is_silent_and_holds_nothing() {
     assert_eq!(world.commits.left(), []);
     world.post(&living, 50).await;
     world.drain(&living).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn posts_are_refused_while_too_much_is_before_fan_out() {
-    let Some(mut world) = World::start().await else { return };
-    world.settings.max_backlog = 100;
-    let process = world.process().await;
-    world.post(&process, 100).await;
-    process.log.admit().await.unwrap();
-    world.post(&process, 1).await;
-    let refused = process.log.admit().await.unwrap_err();
-    assert!(matches!(refused, StoreError::Overloaded { .. }));
-    let received = process.receive(50).await;
-    process.acknowledge(&received).await;
-    process.log.admit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

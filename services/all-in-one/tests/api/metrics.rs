@@ -8,6 +8,7 @@ use all_in_one::StartOptions;
 use bootstrap::Started as _;
 use runtime::Settings;
 use storage_postgres::{PoolMetrics, PoolState};
+use storage_redis::EventLogMetrics;
 use telemetry::Metrics;
 
 use crate::app::App;
@@ -34,6 +35,7 @@ from the start, at 0; another metric with labels appears with the first of what 
 fn page(metrics: &Metrics) -> String {
     let mut of_services = Metrics::default();
     PoolMetrics::default().register(&mut of_services, PoolState::default);
+    EventLogMetrics::default().register(&mut of_services);
     let mut page = INTRODUCTION.to_owned();
     for metric in metrics.descriptions().iter().chain(of_services.descriptions()) {
         writeln!(page, "| `{}` | {} | {} |", metric.name, metric.kind, metric.help)
