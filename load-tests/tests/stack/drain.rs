@@ -11,7 +11,7 @@ async fn sigterm_of_one_service_after_the_other_costs_no_request() {
     // As long as the load balancer takes to notice.
     let settings = [("ROOKERY__HTTP__DRAIN_DELAY_MS", "750")];
     let name = "SIGTERM of one service after the other";
-    let report = under_load_for(Duration::from_secs(40), name, &settings, async |running, _| {
+    let report = under_load_for(Duration::from_secs(40), name, &[], &settings, async |running, _| {
         for name in SERVICES {
             let part = running.stack.part(name, 0);
             // The second time it is a child of this test, which learns what it ends with.

@@ -18,7 +18,7 @@ use crate::support::TestStack;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_worker_had_in_hand_is_delivered_by_others() {
     let name = "kill -9 of a worker of fan-out";
-    under_load_for(Duration::from_secs(8), name, &[], async |running, ledger| {
+    under_load_for(Duration::from_secs(8), name, &[], &[], async |running, ledger| {
         let worker = running.stack.part("fan-out", 0);
         // What it has in hand stays there.
         worker.pause()?;
@@ -59,7 +59,7 @@ fn poison(worker: &Part, action: &str) -> io::Result<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broken_events_are_set_aside_and_hold_up_no_other() {
     let name = "broken events";
-    under_load_for(Duration::from_secs(8), name, &[], async |running, ledger| {
+    under_load_for(Duration::from_secs(8), name, &[], &[], async |running, ledger| {
         for (partition, fields) in BROKEN.iter().enumerate() {
             let stream = format!("events{{{partition}}}");
             let mut add = Command::new("redis-cli");

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use test_support::{Stack, Stop};
+use test_support::{Part, Stack, Stop};
 
 /// One misfortune, from which the stack recovers by itself once everything runs again.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +82,19 @@ async fn come_back_with(stack: &Stack, make: impl FnOnce(&Path) -> io::Result<()
     make(&folder)?;
     redis.start()?;
     stack.wait_ready().await
+}
+
+/// Removes what a node of a cluster has kept, but for which slots it has.
+pub(crate) fn forget_data(node: &Part) -> io::Result<()> {
+    for entry in fs::read_dir(node.option("--dir").unwrap())? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != "nodes.conf" {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn redis_folder(stack: &Stack) -> PathBuf {

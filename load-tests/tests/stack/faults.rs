@@ -11,7 +11,7 @@ use test_support::client::HomePage;
 use test_support::{Client, PageQuery, SERVICES, Stop, System};
 
 use crate::books;
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::support::{Person, TestStack, follow, person, post};
 
 const LOAD: LedgerOptions = LedgerOptions {
@@ -28,19 +28,21 @@ pub(crate) const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// Runs the load for 8 seconds while `fault` goes on; then compares every timeline with the ledger.
 async fn under_load(name: &str, fault: impl AsyncFnOnce(&TestStack) -> io::Result<()>) {
     let fault = async |running: &TestStack, _: &Ledger| fault(running).await;
-    under_load_for(Duration::from_secs(8), name, &[], fault).await;
+    under_load_for(Duration::from_secs(8), name, &[], &[], fault).await;
 }
 
-/// Runs the load for so long while `fault` goes on; then compares every timeline with the ledger. Answers what the load came
-/// to.
+/// Runs the load for so long while `fault` goes on, on a stack with these options and settings; then compares every timeline
+/// with the ledger. Answers what the load came to.
 pub(crate) async fn under_load_for(
     duration: Duration,
     name: &str,
+    options: &[&str],
     settings: &[(&str, &str)],
     fault: impl AsyncFnOnce(&TestStack, &Ledger) -> io::Result<()>,
 ) -> Option<Report> {
     let settings = [&[("ROOKERY__TIMELINE__PULL_THRESHOLD", "12")], settings].concat();
-    let running = TestStack::up(&["--strategy", "hybrid"], &settings).await?;
+    let options = [&["--strategy", "hybrid"], options].concat();
+    let running = TestStack::up(&options, &settings).await?;
     let ledger = Ledger::prepare(running.stack.public(), LOAD).await.unwrap();
     // Timelines are there, so that there is something to lose.
     ledger.run(Duration::from_secs(2)).await.unwrap();
@@ -112,6 +114,23 @@ async fn redis_coming_back_with_nothing_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_coming_back_with_an_older_file_loses_nothing() {
     loses_nothing(Fault::OlderRedis).await;
+}
+
+/// Its timelines, tweets, streams and groups of consumers are on three nodes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_a_redis_cluster_coming_back_with_nothing_loses_nothing() {
+    let (duration, name) = (
+        Duration::from_secs(8),
+        "kill -9 of a node of a Redis cluster and its data",
+    );
+    under_load_for(duration, name, &["--redis-cluster"], &[], async |running, _| {
+        let node = running.stack.part("redis", 1);
+        node.end(Stop::Abrupt).await?;
+        fault::forget_data(node)?;
+        node.start()?;
+        running.stack.wait_ready().await
+    })
+    .await;
 }
 
 /// Timelines are derived data: while their store is away, they are put together from the tweets, more slowly.
