@@ -4,6 +4,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use actix_web::web;
@@ -187,17 +188,34 @@ async fn without_the_operators_token_it_is_no_use() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_it_is_away_it_is_asked_less_and_less_and_errors_are_transient() {
+    const ASKED: u32 = 200;
     let served = served().await;
     let remote = remote(&served.url, Some(TOKEN));
     assert!(remote.users(&[user(1)], deadline()).await.unwrap()[0].is_some());
     served.shutdown.cancel();
     served.serving.await.unwrap().unwrap();
-    for _ in 0..20 {
+    let reached = count_connections(served.url.strip_prefix("http://").unwrap());
+    for _ in 0..ASKED {
         let error = remote.users(&[user(1)], deadline()).await.unwrap_err();
         assert!(error.is_transient(), "{error}");
     }
     let error = remote.users(&[user(1)], deadline()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    let reached = reached.load(Ordering::Relaxed);
+    assert!((1..ASKED / 2).contains(&reached), "asked {reached} times of {ASKED}");
+}
+
+/// Takes connections at this address and ends them at once.
+fn count_connections(address: &str) -> Arc<AtomicU32> {
+    let listener = TcpListener::bind(address).unwrap();
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for _connection in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
