@@ -14,12 +14,12 @@ use http_kit::TokenIssuer;
 use http_kit::auth::generate_private_key;
 use model::{RulesInForce, Strategy, SystemClock, Thresholds, TweetId};
 use secrecy::ExposeSecret;
-use storage::{Deadline, DeliveryStore, EventLog};
+use storage::EventLog;
 use storage_memory::{MemoryTimelines, MemoryTweets};
 use storage_sqlite::{DeliveryOptions, SqliteDeliveries, SqliteTweets};
 use tokio_util::sync::CancellationToken;
 
-use crate::population::{self, PATIENCE};
+use crate::population;
 use crate::rounds::Series;
 use crate::timeline_bytes;
 
@@ -117,9 +117,7 @@ impl Parts {
     /// How many timelines these were written into, by the books.
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     async fn written(&self, tweets: &[TweetId]) -> Result<f64> {
-        let records = self.deliveries.get(tweets, Deadline::after(PATIENCE)).await?;
-        let records: Vec<_> = records.into_iter().flatten().collect();
-        ensure!(records.len() == tweets.len(), "every tweet has a record");
+        let records = population::records(&*self.deliveries, tweets).await?;
         Ok(records.iter().map(|record| record.written).sum::<u64>() as f64)
     }
 }

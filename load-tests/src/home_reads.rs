@@ -12,6 +12,7 @@ use bytes::Bytes;
 use clap::Args;
 
 use crate::http_load::{self, Load, Outcome};
+use crate::pace::Pace;
 use crate::population::{self, PATIENCE, Server};
 use crate::rounds::Series;
 
@@ -70,7 +71,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         address,
         requests: requests.clone().into(),
         connections: options.connections,
-        duration: Duration::from_secs(options.seconds),
+        pace: Pace::AsAnswered(Duration::from_secs(options.seconds)),
     };
     compare(options.rounds, load(server.address()), load(no_op_address)).await?;
     no_op.stop(true).await;
@@ -87,7 +88,7 @@ async fn warm_up(server: &Server, requests: &[Bytes], options: &Options) -> Resu
                 bail!("a home timeline was answered {status}");
             }
         }
-        if server.timelines().await? >= options.readers {
+        if server.timeline_stats().await?.timelines >= options.readers {
             break;
         }
         if Instant::now() > give_up {
@@ -138,8 +139,7 @@ async fn compare(rounds: usize, rookery: Load, no_op: Load) -> Result<()> {
     println!("{reads}\n{nothing}");
     println!("ratio of the medians: {:.3}", reads.median() / nothing.median());
     if let Some(outcome) = last {
-        let at = |quantile| outcome.latency_us.value_at_quantile(quantile);
-        println!("latency of the last round: p50 {} us, p99 {} us", at(0.5), at(0.99));
+        println!("latency of the last round: {}", outcome.latencies);
     }
     Ok(())
 }

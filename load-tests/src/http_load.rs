@@ -1,17 +1,22 @@
 //! A load client as cheap as can be, so that on a small machine it leaves the processor to the server: connections that
 //! are kept alive, one request at a time on each, no pipelining, answers told apart by their `content-length`.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use hdrhistogram::Histogram;
+use futures::future::try_join_all;
+use load_tests::latencies::Latencies;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What to send, and for how long.
+use crate::pace::{Moments, Pace};
+use crate::processor;
+
+/// What to send, and how fast.
 #[derive(Clone)]
 pub(crate) struct Load {
     /// To whom.
@@ -20,11 +25,12 @@ pub(crate) struct Load {
     pub(crate) requests: Arc<[Bytes]>,
     /// How many at the same time.
     pub(crate) connections: usize,
-    /// For how long.
-    pub(crate) duration: Duration,
+    /// How fast, for how long.
+    pub(crate) pace: Pace,
 }
 
 /// What came back.
+#[derive(Default)]
 pub(crate) struct Outcome {
     /// Answers with the status that was expected.
     pub(crate) answers: u64,
@@ -32,26 +38,23 @@ pub(crate) struct Outcome {
     pub(crate) refused: u64,
     /// In how long.
     pub(crate) elapsed: Duration,
-    /// From the first byte sent to the last received, in microseconds.
-    pub(crate) latency_us: Histogram<u64>,
+    /// Of the good answers: from the moment that a request was due to the last byte. Without a rate it was due when it was
+    /// sent.
+    pub(crate) latencies: Latencies,
+    /// Processor time that the load took, of the thread that it came from.
+    pub(crate) processor: Duration,
 }
 
 impl Outcome {
-    fn empty() -> Result<Self> {
-        Ok(Self {
-            answers: 0,
-            refused: 0,
-            elapsed: Duration::ZERO,
-            latency_us: Histogram::new_with_max(60_000_000, 3)?,
-        })
-    }
-
     /// Good answers a second.
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     pub(crate) fn rate(&self) -> f64 {
         self.answers as f64 / self.elapsed.as_secs_f64()
     }
 }
+
+/// Told of each good answer: when its request was due, and the body.
+pub(crate) type Note = dyn Fn(Instant, &[u8]) -> Result<()> + Send;
 
 /// A GET request.
 pub(crate) fn get(path: &str, token: &str) -> Bytes {
@@ -77,44 +80,49 @@ pub(crate) async fn once(address: SocketAddr, request: &[u8]) -> Result<(u16, Ve
 
 /// Sends requests from a thread of its own, which counts those answered with `expected`.
 pub(crate) async fn run(load: Load, expected: u16) -> Result<Outcome> {
+    run_noting(load, expected, Box::new(|_, _| Ok(()))).await
+}
+
+/// As [`run`], and each good answer is noted.
+pub(crate) async fn run_noting(load: Load, expected: u16, note: Box<Note>) -> Result<Outcome> {
     tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(on_this_thread(&load, expected))
+        let before = processor::time_of_this_thread()?;
+        let mut outcome = runtime.block_on(on_this_thread(&load, expected, &*note))?;
+        outcome.processor = processor::time_of_this_thread()?.saturating_sub(before);
+        Ok(outcome)
     })
     .await?
 }
 
-async fn on_this_thread(load: &Load, expected: u16) -> Result<Outcome> {
-    let begun = Instant::now();
-    let until = begun + load.duration;
-    let connections = (0..load.connections).map(|number| on_connection(load, number, expected, until));
-    let mut all = Outcome::empty()?;
-    for outcome in futures::future::try_join_all(connections).await? {
-        all.answers += outcome.answers;
-        all.refused += outcome.refused;
-        all.latency_us.add(&outcome.latency_us)?;
-    }
-    all.elapsed = begun.elapsed();
-    Ok(all)
-}
-
-async fn on_connection(load: &Load, number: usize, expected: u16, until: Instant) -> Result<Outcome> {
-    let mut connection = Connection::open(load.address).await?;
-    let mut outcome = Outcome::empty()?;
-    let mut next = number;
-    while Instant::now() < until {
-        let sent = Instant::now();
-        let answer = connection.exchange(&load.requests[next % load.requests.len()]).await?;
-        let took_us = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
-        outcome.latency_us.saturating_record(took_us);
-        if answer.status == expected {
-            outcome.answers += 1;
-        } else {
-            outcome.refused += 1;
+async fn on_this_thread(load: &Load, expected: u16, note: &Note) -> Result<Outcome> {
+    let connections = (0..load.connections).map(|_| Connection::open(load.address));
+    let connections = try_join_all(connections).await?;
+    let moments = Moments::begin(load.pace, load.requests.len());
+    let outcome = RefCell::new(Outcome::default());
+    let on_connection = |mut connection: Connection| {
+        let (moments, outcome) = (&moments, &outcome);
+        async move {
+            while let Some((request, due)) = moments.next().await {
+                let answer = connection.exchange(&load.requests[request]).await?;
+                let mut outcome = outcome.borrow_mut();
+                if answer.status == expected {
+                    outcome.answers += 1;
+                    outcome.latencies.add(due.elapsed());
+                    note(due, &connection.received[answer.head..answer.end])?;
+                } else {
+                    outcome.refused += 1;
+                }
+            }
+            anyhow::Ok(())
         }
-        next += load.connections;
-    }
-    Ok(outcome)
+    };
+    try_join_all(connections.into_iter().map(on_connection)).await?;
+    let elapsed = moments.elapsed();
+    Ok(Outcome {
+        elapsed,
+        ..outcome.into_inner()
+    })
 }
 
 struct Connection {

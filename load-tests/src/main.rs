@@ -8,12 +8,15 @@ mod home_reads;
 mod http_load;
 mod import;
 mod memory;
+mod metrics;
+mod pace;
 mod population;
 mod posts;
 mod processor;
 mod redis_tools;
 mod rounds;
 mod stack_deliveries;
+mod sustained_load;
 mod telemetry_cost;
 mod timeline_bytes;
 
@@ -42,6 +45,8 @@ enum Benchmark {
     StackDeliveries(stack_deliveries::Options),
     /// Home timeline reads a second, beside a handler that does nothing but answer as many bytes.
     HomeReads(home_reads::Options),
+    /// Tweets at a fixed rate for a minute: how late they are acknowledged, and how late they are in all timelines.
+    SustainedLoad(sustained_load::Options),
     /// What traces cost: posts, deliveries and home reads without, with one in a hundred, and with all.
     TelemetryCost(telemetry_cost::Options),
     /// Memory that a full home timeline takes, for each entry.
@@ -58,6 +63,7 @@ fn main() -> Result<()> {
             Benchmark::Deliveries(options) => deliveries::run(&options).await,
             Benchmark::StackDeliveries(options) => stack_deliveries::run(&options).await,
             Benchmark::HomeReads(options) => home_reads::run(&options).await,
+            Benchmark::SustainedLoad(options) => sustained_load::run(&options).await,
             Benchmark::TelemetryCost(options) => telemetry_cost::run(&options).await,
             Benchmark::TimelineBytes(options) => timeline_bytes::run(&options).await,
             Benchmark::Import(options) => import::run(&options).await,

@@ -1,5 +1,6 @@
 //! Accounts, follows and tweets to measure with: random, and the same in each run.
 
+use std::collections::BTreeSet;
 use std::iter;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,21 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use all_in_one::{RunningApp, StartOptions};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use bootstrap::Started;
 use futures::{StreamExt, TryStreamExt, stream};
 use http_kit::TokenIssuer;
-use model::{Author, SystemClock, TweetId, UserId, WorkerId};
+use model::{Author, DeliveryRecord, Strategy, SystemClock, TweetId, UserId, WorkerId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use storage::{Credentials, Deadline, GraphStore, NewTweet, TweetStore};
+use storage::{Credentials, Deadline, DeliveryStore, GraphStore, NewTweet, TimelineStats, TweetStore};
 use storage_sqlite::{GraphOptions, SqliteGraph, SqliteTweets, TweetOptions};
 use tempfile::TempDir;
+
+use crate::metrics;
 
 /// For calls whose time is not what is measured.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 const IMPORT_BATCH: usize = 50_000;
+const RECORDS_AT_ONCE: usize = 10_000;
 
 /// Some hundred bytes, as people write.
 pub(crate) const TEXT: &str =
@@ -41,6 +45,28 @@ pub(crate) fn edges(accounts: u64, followees: u64) -> impl Iterator<Item = (u64,
         .flat_map(move |follower| iter::repeat_n(follower, usize::try_from(followees).unwrap_or(usize::MAX)))
         .map(move |follower| (follower, dice.random_range(1..=accounts)))
         .filter(|(follower, followee)| follower != followee)
+}
+
+/// As [`edges`], and the followers are heavy-tailed: the `n`-th account has as many as are proportional to the inverse of the
+/// root of `n`. Each follows exactly `followees` others, so that is the mean of their followers too.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "accounts are some millions at most"
+)]
+pub(crate) fn heavy_tailed_edges(accounts: u64, followees: usize) -> impl Iterator<Item = (u64, u64)> {
+    let mut dice = StdRng::seed_from_u64(accounts);
+    (1..=accounts).flat_map(move |follower| {
+        let mut chosen = BTreeSet::new();
+        while chosen.len() < followees {
+            let followee = (dice.random::<f64>().powi(2) * accounts as f64) as u64 + 1;
+            if followee != follower {
+                chosen.insert(followee);
+            }
+        }
+        chosen.into_iter().map(move |followee| (follower, followee))
+    })
 }
 
 /// Makes accounts `u1`, `u2`, …, each of which follows `followees` others.
@@ -101,6 +127,17 @@ pub(crate) async fn make_tweets(store: &SqliteTweets, accounts: u64, count: u64)
     Ok(inserted.try_collect().await?)
 }
 
+/// The books of these tweets: each has a record.
+pub(crate) async fn records(deliveries: &dyn DeliveryStore, tweets: &[TweetId]) -> Result<Vec<DeliveryRecord>> {
+    let mut all = Vec::new();
+    for some in tweets.chunks(RECORDS_AT_ONCE) {
+        let records = deliveries.get(some, Deadline::after(PATIENCE)).await?;
+        all.extend(records.into_iter().flatten());
+    }
+    ensure!(all.len() == tweets.len(), "every tweet has a record");
+    Ok(all)
+}
+
 /// The first `count` accounts.
 pub(crate) async fn accounts(graph: &dyn GraphStore, count: u64) -> Result<Vec<Credentials>> {
     let mut accounts = Vec::new();
@@ -120,12 +157,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with this many threads for requests.
     pub(crate) async fn start(dir: &Path, workers: usize) -> Result<Self> {
+        Self::start_with(dir, workers, Strategy::Hybrid).await
+    }
+
+    /// As [`Server::start`], under this strategy.
+    pub(crate) async fn start_with(dir: &Path, workers: usize, strategy: Strategy) -> Result<Self> {
         let set = |key: &str, value: String| (format!("ROOKERY__{key}"), value);
         let environment = [
             set("DATA_DIR", dir.display().to_string()),
             set("HTTP__ADDR", "127.0.0.1:0".to_owned()),
             set("HTTP__WORKERS", workers.to_string()),
             set("INTERNAL__ADDR", "127.0.0.1:0".to_owned()),
+            set("TIMELINE__STRATEGY", strategy.as_str().to_owned()),
         ];
         let settings = runtime::Settings::load(None, environment.into_iter()).map_err(|errors| anyhow!("{errors}"))?;
         let app = all_in_one::start(settings, StartOptions::default()).await?;
@@ -140,9 +183,14 @@ impl Server {
         self.app.public_addr
     }
 
-    /// How many timelines it holds.
-    pub(crate) async fn timelines(&self) -> Result<u64> {
-        Ok(self.app.timeline_stats().await?.timelines)
+    /// The sum of those of its metrics whose names begin so.
+    pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
+        metrics::sum(&format!("http://{}", self.app.internal_addr), name).await
+    }
+
+    /// What the timelines take that it holds.
+    pub(crate) async fn timeline_stats(&self) -> Result<TimelineStats> {
+        Ok(self.app.timeline_stats().await?)
     }
 
     /// Tokens for accounts without a password, as an operator could print them.

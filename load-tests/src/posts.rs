@@ -10,6 +10,7 @@ use storage::{Deadline, EventLog, TweetCounts, TweetStore};
 use storage_sqlite::SqliteTweets;
 
 use crate::http_load::{self, Load};
+use crate::pace::Pace;
 use crate::population::{self, PATIENCE, Server};
 use crate::rounds::Series;
 
@@ -110,7 +111,7 @@ async fn over_http(options: &Options) -> Result<Series> {
             .map(|token| http_load::post("/v1/tweets", token, &body))
             .collect(),
         connections: options.concurrency,
-        duration: Duration::from_secs(options.seconds),
+        pace: Pace::AsAnswered(Duration::from_secs(options.seconds)),
     };
     let mut series = Series::new("posts over HTTP", "/s");
     for _ in 0..options.rounds {

@@ -1,4 +1,4 @@
-//! Processor time of another process, as the kernel counts it.
+//! Processor time of processes and threads, as the kernel counts it.
 
 use std::fs;
 use std::time::Duration;
@@ -10,7 +10,16 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// What all threads of a process have used, in the program and in the kernel.
 pub(crate) fn time_of(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    time_in(&format!("/proc/{pid}/stat"))
+}
+
+/// What the calling thread has used.
+pub(crate) fn time_of_this_thread() -> Result<Duration> {
+    time_in("/proc/thread-self/stat")
+}
+
+fn time_in(stat: &str) -> Result<Duration> {
+    let stat = fs::read_to_string(stat).context("this needs Linux")?;
     // The name of the program stands in parentheses and may hold anything.
     let (_, fields) = stat.rsplit_once(')').context("there is a name")?;
     let fields: Vec<&str> = fields.split_whitespace().collect();

@@ -25,6 +25,7 @@ use storage_postgres::{PostgresDeliveries, PostgresGraph, PostgresOptions, Postg
 use test_support::{HttpTransport, Request, Stack, Transport};
 
 use crate::http_load::{self, Load};
+use crate::pace::Pace;
 use crate::population::{self, PATIENCE, TEXT};
 use crate::redis_tools::RedisTools;
 use crate::rounds::Series;
@@ -189,7 +190,7 @@ impl<'a> Bench<'a> {
             address: address(self.stack)?,
             requests: requests.into(),
             connections: 64,
-            duration: Duration::from_secs(self.options.seconds),
+            pace: Pace::AsAnswered(Duration::from_secs(self.options.seconds)),
         };
         let before = self.raw.processor_nanos()?;
         let outcome = http_load::run(load, 200).await?;

@@ -19,6 +19,8 @@ use storage::Credentials;
 use test_support::{ProcessOptions, RookeryProcess, Stop};
 
 use crate::http_load::{self, Load};
+use crate::metrics;
+use crate::pace::Pace;
 use crate::population::{self, PATIENCE};
 use crate::processor;
 
@@ -244,7 +246,7 @@ impl Program {
             address: self.address,
             requests: Arc::clone(requests),
             connections: options.connections,
-            duration: Duration::from_secs(options.seconds),
+            pace: Pace::AsAnswered(Duration::from_secs(options.seconds)),
         };
         let pid = self.process.pid().context("it runs")?;
         let fanned_out = "rookery_tweets_fanned_out_total";
@@ -277,12 +279,7 @@ impl Program {
 
     /// The sum of all metrics whose names begin so.
     async fn metric(&self, name: &str) -> Result<f64> {
-        let text = reqwest::get(format!("{}/metrics", self.process.internal_url())).await?;
-        let text = text.text().await?;
-        let lines = text.lines().filter(|line| line.starts_with(name));
-        let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
-        // The sum of none is -0.
-        Ok(values.sum::<f64>() + 0.0)
+        metrics::sum(&self.process.internal_url(), name).await
     }
 
     /// How many spans were sent, and how many were not.

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cargo;
 
 /// What can be measured, and what it tells. `load-tests` does the measuring.
-const BENCHMARKS: [(&str, &str); 7] = [
+const BENCHMARKS: [(&str, &str); 8] = [
     (
         "posts",
         "durable tweets a second, through the tweet store and over HTTP",
@@ -24,6 +24,10 @@ const BENCHMARKS: [(&str, &str); 7] = [
     (
         "home-reads",
         "home timeline reads a second, beside a handler that does nothing but answer as many bytes",
+    ),
+    (
+        "sustained-load",
+        "12,000 durable tweets a second for a minute, 75 followers each: how late each is in all timelines",
     ),
     (
         TELEMETRY,
