@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::{
-    ActorVersion, Clock, DeliveryState, EPOCH_MS, EdgeKind, GraphChange, GraphChangeKind, ManualClock, Position,
-    Subject, UserId,
+    ActorVersion, Clock, DeliveryState, EPOCH_MS, EdgeKind, Epoch, GraphChange, GraphChangeKind, ManualClock, Position,
+    Session, Subject, UserId,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use storage::{
-    AccountError, Deadline, EdgeDirection, EdgeError, EdgeWrite, FollowerPageRequest, GraphFeed, GraphStore, NewUser,
+    AccountError, Deadline, EdgeDirection, EdgeError, EdgeWrite, FollowerPageRequest, GraphFeed, GraphStore,
+    IdempotencyKey, NewUser,
 };
 use storage_postgres::PostgresGraph;
 use support::TestDatabase;
@@ -520,4 +521,55 @@ async fn of_several_who_try_the_same_step_one_takes_it() {
         let taken: Vec<u64> = taken.into_iter().flatten().collect();
         assert_eq!(taken, [version + 1]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_tokens_and_tombstones_go_when_their_time_has_come() {
+    const DAY_MS: u64 = 24 * HOUR_MS;
+    let graphs = graphs!(1);
+    let graph = graphs.one();
+    let [ada, bob, cat] = graphs.users().await;
+    let write = |kind, target, present, key: Option<&str>| EdgeWrite {
+        kind,
+        idempotency: key.map(|key| IdempotencyKey {
+            account: ada,
+            operation: "PUT".into(),
+            key: key.into(),
+            body_digest: [0; 32],
+        }),
+        ..follow(ada, target, present)
+    };
+    let write =
+        async |kind, target, present, key| graph.write_edge(write(kind, target, present, key), deadline()).await;
+    write(EdgeKind::Follow, cat, true, Some("a key")).await.unwrap();
+    for kind in [EdgeKind::Follow, EdgeKind::Mute, EdgeKind::Block] {
+        write(kind, bob, true, None).await.unwrap();
+        write(kind, bob, false, None).await.unwrap();
+    }
+    let session = Session {
+        user: ada,
+        token_id: "of a token".into(),
+        credential_version: 1,
+        epoch: Epoch(0),
+        expires_at_s: (graphs.clock.unix_ms() + 2 * DAY_MS) / 1_000,
+    };
+    graph.revoke(&session, deadline()).await.unwrap();
+    let prune = async || graph.prune(100, deadline()).await.unwrap();
+
+    graphs.clock.advance(DAY_MS - 1);
+    assert_eq!(prune().await, 0);
+    graphs.clock.advance(1);
+    assert_eq!(prune().await, 1, "the key");
+    graphs.clock.advance(DAY_MS);
+    assert_eq!(prune().await, 1, "the token");
+    graphs.clock.advance(28 * DAY_MS);
+    assert_eq!(prune().await, 0);
+    graphs.clock.advance(1);
+    assert_eq!(
+        graph.prune(1, deadline()).await.unwrap(),
+        3,
+        "a tombstone of each kind, and no more than asked for"
+    );
+    assert_eq!(prune().await, 0);
+    assert_eq!(graphs.followers(cat).await, [ada], "who is followed stays so");
 }
