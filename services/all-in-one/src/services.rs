@@ -120,9 +120,10 @@ impl Services {
         let timeline_read = timeline_read::routes(Arc::clone(&self.timeline_read));
         Arc::new(move |config: &mut web::ServiceConfig| {
             config.app_data(authenticator.clone());
-            follow_graph(config);
-            tweet_ingest(config);
+            // Paths are tried in this order: what is asked for most stands first.
             timeline_read(config);
+            tweet_ingest(config);
+            follow_graph(config);
         })
     }
 
