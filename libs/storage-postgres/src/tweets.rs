@@ -63,6 +63,7 @@ pub struct PostgresTweets {
     pool: PostgresPool,
     clock: Arc<dyn Clock>,
     known: Known,
+    rounds: page::Rounds,
     max_backlog: u64,
     /// Only where tweets are accepted.
     queue: Mutex<Option<mpsc::Sender<Job>>>,
@@ -96,6 +97,7 @@ impl PostgresTweets {
     ) -> Self {
         Self {
             known: Known::new(),
+            rounds: page::Rounds::new(pool.clone()),
             max_backlog: options.max_backlog,
             queue: Mutex::new(queue),
             writer: Mutex::new(writer),
@@ -187,7 +189,7 @@ impl TweetStore for PostgresTweets {
         limit: usize,
         deadline: Deadline,
     ) -> Result<IdPage, StoreError> {
-        page::read(&self.pool, sources, below, limit, deadline).await
+        page::read(&self.rounds, sources, below, limit, deadline).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::Clock as _;
-use model::{Author, ManualClock, Position, SystemClock, TweetId, UserId};
+use model::{Author, AuthorRange, IdRange, ManualClock, Position, SystemClock, TweetId, UserId};
 use storage::{
     Deadline, DeleteTweet, IdempotencyKey, InsertTweetError, Inserted, NewTweet, Outbox, StoreError, TweetStore,
 };
@@ -251,6 +251,52 @@ async fn what_was_acknowledged_is_there_whatever_becomes_of_connections() {
         "{rows}"
     );
     assert_eq!(count(&database, "outbox").await, count(&database, "tweets").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_at_the_same_time_get_what_each_has_asked_for() {
+    let database = database!();
+    let store = PostgresTweets::open(database.pool().await, now(), TweetOptions::default())
+        .await
+        .unwrap();
+    let mut written: Vec<(u64, TweetId)> = Vec::new();
+    for number in 0..120 {
+        let author = 1 + number % 10;
+        written.push((
+            author,
+            store.insert(tweet(author, None), deadline()).await.unwrap().tweet().id,
+        ));
+    }
+    let reads = (1..=200_u64).map(|number| {
+        let (first, last) = (number % 10 + 1, (number % 10 + number % 7 + 1).min(10));
+        let (limit, below) = (
+            usize::try_from(number % 9 + 1).unwrap(),
+            written[usize::try_from(number % 120).unwrap()].1,
+        );
+        let sources: Vec<AuthorRange> = (first..=last)
+            .map(|author| AuthorRange {
+                author: UserId::new(author),
+                range: IdRange::ALL,
+            })
+            .collect();
+        let mut expected: Vec<TweetId> = written
+            .iter()
+            .filter(|(author, id)| (first..=last).contains(author) && *id < below)
+            .map(|(_, id)| *id)
+            .collect();
+        expected.reverse();
+        let store = &store;
+        async move {
+            let page = store.page(&sources, below, limit, deadline()).await.unwrap();
+            let found: Vec<TweetId> = page.entries.iter().map(|entry| entry.id).collect();
+            assert!(
+                found.len() >= limit.min(expected.len()),
+                "{number}: {found:?} of {expected:?}"
+            );
+            assert!(expected.starts_with(&found), "{number}: {found:?} of {expected:?}");
+        }
+    });
+    futures::future::join_all(reads).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

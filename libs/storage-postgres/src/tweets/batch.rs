@@ -224,7 +224,7 @@ fn repeated(found: Option<idempotency::Replay>) -> Outcome {
 }
 
 /// The same failure for everybody in a batch.
-fn again(error: &StoreError) -> StoreError {
+pub(super) fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Timeout { store } => StoreError::Timeout { store },
         StoreError::Overloaded { store } => StoreError::Overloaded { store },

@@ -4,19 +4,22 @@
 //! each author; the twentieth newest of all those is a line at or above which the page lies. Only authors whose few all
 //! lie above that line can have more there, and the second round asks them alone, down to the line.
 
+mod rounds;
+
 use ahash::AHashSet;
-use deadpool_postgres::GenericClient;
 use model::{AuthorRange, TweetId};
 use storage::{Deadline, IdPage, SourcedId, StoreError};
 
-use crate::ask::query;
-use crate::pool::PostgresPool;
 use crate::sql;
+#[cfg(test)]
+pub(crate) use rounds::NEWEST;
+pub(super) use rounds::Rounds;
 
 /// What the first round takes of each author at least.
 const FEWEST: usize = 3;
 
 /// One source and the ids of it that a round asks for.
+#[derive(Clone, Copy)]
 struct Ask {
     author: i64,
     from: i64,
@@ -33,17 +36,20 @@ struct Found {
     asked_further: bool,
 }
 
-pub(crate) const NEWEST: &str = "SELECT asked.number, found.id
-    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked (author, from_id, below_id, number)
-    CROSS JOIN LATERAL (
-        SELECT id FROM tweets
-        WHERE author = asked.author AND id >= asked.from_id AND id < asked.below_id AND deleted_at_ms IS NULL
-        ORDER BY id DESC LIMIT $4
-    ) AS found";
+impl Found {
+    fn nothing(ask: Ask) -> Self {
+        Self {
+            ask,
+            ids: Vec::new(),
+            truncated: false,
+            asked_further: false,
+        }
+    }
+}
 
 /// See [`storage::TweetStore::page`].
 pub(super) async fn read(
-    pool: &PostgresPool,
+    rounds: &Rounds,
     sources: &[AuthorRange],
     below: TweetId,
     limit: usize,
@@ -54,13 +60,12 @@ pub(super) async fn read(
         return Ok(IdPage::default());
     }
     let limit = limit.max(1);
-    let client = pool.client(deadline).await?;
     let few = (limit * 4 / asks.len()).clamp(FEWEST, limit.max(FEWEST)).min(limit);
-    let mut found = round(&client, asks, few, deadline).await?;
+    let mut found = rounds.ask(asks, few, deadline).await?;
     let line = line(&found, limit);
     let deeper: Vec<Ask> = found.iter_mut().filter_map(|found| further(found, line)).collect();
     if !deeper.is_empty() {
-        found.extend(round(&client, deeper, limit, deadline).await?);
+        found.extend(rounds.ask(deeper, limit, deadline).await?);
     }
     Ok(page(&found, line))
 }
@@ -96,47 +101,6 @@ fn further(found: &mut Found, line: i64) -> Option<Ask> {
         from: found.ask.from.max(line),
         below: last,
     })
-}
-
-async fn round(
-    client: &impl GenericClient,
-    asks: Vec<Ask>,
-    each: usize,
-    deadline: Deadline,
-) -> Result<Vec<Found>, StoreError> {
-    let column = |value: fn(&Ask) -> i64| -> Vec<i64> { asks.iter().map(value).collect() };
-    let (authors, froms, belows) = (
-        column(|ask| ask.author),
-        column(|ask| ask.from),
-        column(|ask| ask.below),
-    );
-    let rows = query(
-        client,
-        deadline,
-        NEWEST,
-        &[&authors, &froms, &belows, &sql::limit(each)],
-    )
-    .await?;
-    let mut found: Vec<Found> = asks
-        .into_iter()
-        .map(|ask| Found {
-            ask,
-            ids: Vec::new(),
-            truncated: false,
-            asked_further: false,
-        })
-        .collect();
-    for row in rows {
-        let number: i64 = row.get(0);
-        if let Some(of) = usize::try_from(number - 1).ok().and_then(|at| found.get_mut(at)) {
-            of.ids.push(row.get(1));
-        }
-    }
-    for of in &mut found {
-        of.ids.sort_unstable_by(|a, b| b.cmp(a));
-        of.truncated = of.ids.len() >= each;
-    }
-    Ok(found)
 }
 
 /// What was found, down to where it is complete.
