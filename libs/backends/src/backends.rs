@@ -182,7 +182,7 @@ pub async fn postgres(settings: &Settings, program: &str) -> Result<PostgresPool
     Ok(PostgresPool::connect(options).await?)
 }
 
-/// What [`crate::require`] has made sure of.
+/// What [`crate::demands`] has made sure of.
 fn secret(configured: Option<&SecretString>) -> SecretString {
     configured.cloned().unwrap_or_default()
 }

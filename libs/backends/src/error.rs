@@ -13,9 +13,6 @@ pub enum BackendError {
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// Settings are missing that this service needs: all of them, in sentences.
-    #[error("{0}")]
-    Missing(String),
     /// A key is no key.
     #[error("{key}: {source}")]
     Key {

@@ -114,6 +114,11 @@ fn reconnect_policy(max_delay: Duration) -> ReconnectPolicy {
     policy
 }
 
+/// Whether a URL can be used, with the certificates that it names, as far as that can be known without asking there.
+pub fn check_url(url: &SecretString) -> Result<(), OpenError> {
+    config(url.expose_secret()).map(drop)
+}
+
 fn config(url: &str) -> Result<Config, OpenError> {
     let (url, root_certificates) = split_root_certificates(url);
     let (scheme, rest) = url

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use http_kit::auth::{generate_private_key, public_key_of};
+use secrecy::ExposeSecret;
 use test_support::{HttpTransport, Request, SERVICES, Transport};
 
 use crate::support::variable;
@@ -65,6 +67,44 @@ fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn what_is_wrong_is_said_with_what_is_missing() {
+    let wrong = [
+        ("ROOKERY__NOPE", "1"),
+        (
+            "ROOKERY__POSTGRES__URL",
+            "postgres://rookery:hunter2@127.0.0.1:99999/rookery",
+        ),
+        ("ROOKERY__REDIS__URL", ""),
+        ("ROOKERY__EVENTS__REDIS_URL", "redis://:hunter2@127.0.0.1:99999"),
+        ("ROOKERY__AUTH__PRIVATE_KEY", "no key"),
+        ("ROOKERY__AUTH__PUBLIC_KEYS", "no key"),
+    ];
+    for name in SERVICES {
+        let Some(mut command) = service(name, &wrong) else {
+            return;
+        };
+        let output = command.output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(USAGE), "{name}: {said}");
+        let of_all = [
+            "unknown key `nope`",
+            "`postgres.url`",
+            "`redis.url` is not set",
+            "`events.redis_url`",
+        ];
+        let of_this: &[&str] = match name {
+            "follow-graph" => &["`auth.private_key`", "`auth.public_keys`"],
+            "fan-out" => &["`follow_graph.url` is not set"],
+            _ => &["`follow_graph.url` is not set", "`auth.public_keys`"],
+        };
+        for expected in of_all.iter().chain(of_this) {
+            assert!(said.contains(expected), "{name} does not say {expected}: {said}");
+        }
+        assert!(!said.contains("hunter2"), "{name}: {said}");
+    }
+}
+
+#[test]
 fn all_that_is_missing_is_said_at_once() {
     for name in SERVICES {
         let Some(mut command) = service(name, &[]) else { return };
@@ -118,12 +158,14 @@ impl Drop for Running {
 
 /// A service with all settings that it needs, on this database.
 fn service_on(name: &str, postgres_url: &str, internal: &str) -> Option<Command> {
+    let private_key = generate_private_key();
+    let public_key = public_key_of(private_key.expose_secret()).unwrap();
     let settings = [
         ("ROOKERY__POSTGRES__URL", postgres_url),
         ("ROOKERY__REDIS__URL", "redis://127.0.0.1:9"),
         ("ROOKERY__FOLLOW_GRAPH__URL", "http://127.0.0.1:9"),
-        ("ROOKERY__AUTH__PRIVATE_KEY", "looked at later"),
-        ("ROOKERY__AUTH__PUBLIC_KEYS", "looked at later"),
+        ("ROOKERY__AUTH__PRIVATE_KEY", private_key.expose_secret()),
+        ("ROOKERY__AUTH__PUBLIC_KEYS", &public_key),
         ("ROOKERY__HTTP__ADDR", "127.0.0.1:0"),
         ("ROOKERY__INTERNAL__ADDR", internal),
     ];

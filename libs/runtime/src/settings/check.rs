@@ -1,5 +1,7 @@
 //! What types can't say about a configuration.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigProblem, Settings};
@@ -16,7 +18,10 @@ pub(super) fn check(settings: &Settings) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     let mut demand = |holds: bool, key, reason| {
         if !holds {
-            problems.push(ConfigProblem::Refused { key, reason });
+            problems.push(ConfigProblem::Refused {
+                key,
+                reason: Cow::Borrowed(reason),
+            });
         }
     };
     demand(

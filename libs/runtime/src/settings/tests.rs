@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 
 use secrecy::ExposeSecret;
 
@@ -163,4 +164,37 @@ fn secrets_are_not_shown() {
 fn limits_follow_the_address() {
     assert!(!Settings::default().limits_enabled());
     assert!(load("[http]\naddr = \"0.0.0.0:80\"\n", &[]).unwrap().limits_enabled());
+}
+
+#[test]
+fn what_a_program_demands_is_told_with_the_rest() {
+    let demands = |settings: &Settings| {
+        let missing = [
+            ("postgres.url", settings.postgres.url.is_none()),
+            ("redis.url", settings.redis.url.is_none()),
+            ("auth.public_keys", settings.auth.public_keys.is_none()),
+        ];
+        let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
+        missing.map(|(key, _)| ConfigProblem::Missing { key }).collect()
+    };
+    let told = |file: Option<&Path>, env: &[(&str, &str)]| {
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let ConfigErrors(problems) = Settings::load_for(file, env, demands).unwrap_err();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let env = [
+        ("ROOKERY__NOPE", "1"),
+        ("ROOKERY__REDIS__URL", ""),
+        ("ROOKERY__AUTH__PUBLIC_KEYS_FILE", "/does/not/exist"),
+        ("ROOKERY__POSTGRES__URL", "mysql://host"),
+    ];
+    let all = told(None, &env);
+    assert_eq!(all.len(), 4, "each once: {all:#?}");
+    let missing = "`redis.url` is not set, and this program needs it (ROOKERY__REDIS__URL)";
+    assert!(all.iter().any(|problem| problem == missing), "{all:#?}");
+    // What stands in a file that cannot be read is not known.
+    let unread = told(Some("/does/not/exist".as_ref()), &[]);
+    assert_eq!(unread.len(), 1, "{unread:#?}");
 }
