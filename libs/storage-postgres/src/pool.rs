@@ -82,7 +82,7 @@ impl PostgresPool {
             Ok(_) => Ok(()),
             Err(PoolError::Backend(error)) => Err(OpenError::of_connecting(&error)),
             Err(PoolError::Timeout(_)) => Err(OpenError::Unreachable {
-                reason: format!("no answer within {} s", CONNECT_WITHIN.as_secs()),
+                reason: format!("no answer within {} s", MAKE_WITHIN.as_secs()),
             }),
             Err(other) => Err(OpenError::Unreachable {
                 reason: other.to_string(),

@@ -172,8 +172,8 @@ fn service_on(name: &str, postgres_url: &str, internal: &str) -> Option<Command>
     service(name, &settings)
 }
 
-/// Starts a service that has to wait: it lives, is not ready, says why, and ends when asked to.
-async fn waits(name: &str, postgres_url: &str, reason: &str) {
+/// Starts a service that has to wait: it lives, is not ready, says all of why, and ends when asked to.
+async fn waits(name: &str, postgres_url: &str, reasons: &[&str]) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let Some(mut command) = service_on(name, postgres_url, &address.to_string()) else {
         return;
@@ -186,7 +186,7 @@ async fn waits(name: &str, postgres_url: &str, reason: &str) {
         if let Ok(answer) = ask("/readyz").await {
             assert_eq!(answer.status, 503, "{name}: {}", answer.body);
             last = answer.body.to_string();
-            if last.contains(reason) {
+            if reasons.iter().all(|reason| last.contains(reason)) {
                 assert_eq!(ask("/healthz").await.unwrap().status, 200, "{name} lives");
                 assert!(running.end(), "{name} did not end well");
                 return;
@@ -194,16 +194,16 @@ async fn waits(name: &str, postgres_url: &str, reason: &str) {
         }
         tokio::time::sleep(BETWEEN_TRIES).await;
     }
-    panic!("{name} does not say that {reason}: {last}");
+    panic!("{name} does not say that {reasons:?}: {last}");
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_waited_for() {
+async fn stores_that_are_away_are_waited_for() {
     for name in SERVICES {
         waits(
             name,
             "postgres://rookery@127.0.0.1:9/rookery",
-            "PostgreSQL cannot be reached",
+            &["PostgreSQL cannot be reached", "Redis cannot be reached"],
         )
         .await;
     }
@@ -213,8 +213,22 @@ async fn a_database_that_is_away_is_waited_for() {
 async fn a_schema_that_is_not_there_yet_is_waited_for() {
     let Some(empty) = server() else { return };
     for name in SERVICES {
-        waits(name, &empty, "run `follow-graph migrate`").await;
+        waits(name, &empty, &["run `follow-graph migrate`", "Redis cannot be reached"]).await;
     }
+}
+
+#[tokio::test]
+async fn a_database_that_stays_silent_is_waited_for() {
+    // The system takes connections, and nobody speaks.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://rookery@{}/rookery", silent.local_addr().unwrap());
+    waits("fan-out", &url, &["has not answered yet"]).await;
+    waits(
+        "fan-out",
+        &url,
+        &["PostgreSQL cannot be reached: no answer within 10 s"],
+    )
+    .await;
 }
 
 fn psql(url: &str, sql: &str) {
@@ -268,6 +282,12 @@ async fn a_schema_that_is_newer_than_the_program_is_refused() {
         assert_eq!(status.code(), Some(USAGE), "{name}: {said}");
         assert!(
             said.contains("the database is at schema 900") && said.contains("use the newer version"),
+            "{name}: {said}"
+        );
+        // What may pass is told beside it, where Redis is needed.
+        assert_eq!(
+            said.contains("Redis cannot be reached"),
+            argument.is_none(),
             "{name}: {said}"
         );
     }
