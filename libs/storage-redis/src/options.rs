@@ -78,7 +78,6 @@ impl Parsed {
                     nodelay: Some(true),
                     ..TcpConfig::default()
                 },
-                auto_client_setname: true,
                 ..ConnectionConfig::default()
             },
             reconnect: reconnect_policy(options.max_reconnect_delay),

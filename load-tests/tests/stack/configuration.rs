@@ -292,3 +292,36 @@ async fn a_schema_that_is_newer_than_the_program_is_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_stores_refuse_is_said_together() {
+    let Some(server) = server() else { return };
+    let Some(redis) = variable("ROOKERY_TEST_REDIS_URL") else {
+        eprintln!("SKIPPED: ROOKERY_TEST_REDIS_URL is not set; `cargo xtask test` sets it");
+        return;
+    };
+    let (base, query) = server.split_once('?').unwrap_or((&server, ""));
+    let nowhere = format!("{}/rookery_is_not_here?{query}", base.rsplit_once('/').unwrap().0);
+    for name in SERVICES {
+        let Some(mut command) = service_on(name, &nowhere, "127.0.0.1:0") else {
+            return;
+        };
+        command
+            .env("ROOKERY__REDIS__URL", redis.replace("//", "//nobody:guess@"))
+            .env("ROOKERY__EVENTS__REDIS_URL", redis.replace("//", "//nobody:guess@"));
+        let mut running = Running(command.stderr(Stdio::piped()).spawn().unwrap());
+        let status = running.status(name).await;
+        let mut said = String::new();
+        let mut stderr = running.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert_eq!(status.code(), Some(USAGE), "{name}: {said}");
+        for expected in [
+            "PostgreSQL refuses the login",
+            "; Redis refuses the login",
+            "; events.redis_url: Redis refuses the login",
+        ] {
+            assert!(said.contains(expected), "{name} does not say {expected}: {said}");
+        }
+        assert!(!said.contains("guess"), "{name}: {said}");
+    }
+}
