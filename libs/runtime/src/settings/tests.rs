@@ -198,3 +198,29 @@ fn what_a_program_demands_is_told_with_the_rest() {
     let unread = told(Some("/does/not/exist".as_ref()), &[]);
     assert_eq!(unread.len(), 1, "{unread:#?}");
 }
+
+#[test]
+fn the_url_of_follow_graph_is_an_origin() {
+    let given = |url: &str| load("", &[("ROOKERY__FOLLOW_GRAPH__URL", url)]);
+    for good in ["http://follow-graph:8081", "https://10.0.0.7/", "http://[::1]:8081"] {
+        assert!(given(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "http://127.0.0.1:1/path?x",
+        "http://host/path",
+        "http://host?x",
+        "http://host/#x",
+        "http://host:99999",
+        "http://:8081",
+        "http://",
+        "http://host:8081 ",
+        "http:host",
+        "host:8081",
+    ] {
+        let told = problems("", &[("ROOKERY__FOLLOW_GRAPH__URL", bad)]);
+        assert!(
+            matches!(&told[..], [told] if told.starts_with("`follow_graph.url` must be")),
+            "{bad}: {told:?}"
+        );
+    }
+}
