@@ -24,7 +24,10 @@ wins over the defaults, and the environment wins over the file. In the environme
 capitals, with `__` between levels; an empty variable counts as absent. A secret may also come from a file whose path is
 in the variable of that name with `_FILE` appended.
 
-Unknown keys and bad values end the start with exit code 64, after all of them have been listed.
+Everything that can be known to be wrong without asking a store (unknown keys, bad values, missing settings, keys that are no
+keys) ends the start with exit code 64, after all of it has been listed. So does what PostgreSQL and Redis refuse then, such as
+a login or a schema that is too new: all of it together. What may pass, such as a store that is away, is waited for, and
+`/readyz` says all of why.
 
 ";
 

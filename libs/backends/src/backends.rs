@@ -56,15 +56,20 @@ impl Backends {
 
     /// Opens what is there; what an operator's command needs.
     pub async fn connect(settings: &Settings, program: &str) -> Result<Self, BackendError> {
-        let pool = postgres(settings, program).await?;
-        check_schema(&pool).await?;
-        let epoch = storage_postgres::epoch(&pool, Deadline::after(START_WITHIN)).await?;
-        let redis_url = secret(settings.redis.url.as_ref());
-        let redis = RedisClient::connect(&RedisOptions::new(redis_url.clone())).await?;
-        let events = match &settings.events.redis_url {
-            Some(url) => RedisClient::connect(&RedisOptions::new(url.clone())).await?,
-            None => redis.clone(),
+        // All of them, whatever one of them says: what is wrong with several is told together.
+        let (database, redis, events) = tokio::join!(
+            Box::pin(database(settings, program)),
+            Box::pin(redis(settings)),
+            Box::pin(events(settings))
+        );
+        let ((pool, epoch), redis, events) = match (database, redis, events) {
+            (Ok(database), Ok(redis), Ok(events)) => (database, redis, events),
+            (database, redis, events) => {
+                let errors = [database.err(), redis.err(), events.err()];
+                return Err(BackendError::Several(errors.into_iter().flatten().collect()));
+            }
         };
+        let events = events.unwrap_or_else(|| redis.clone());
         let generations = Arc::new(PostgresGenerations::new(pool.clone()));
         Ok(Self {
             node: RedisNode::connect(&redis, REDIS_CONNECTIONS, generations).await?,
@@ -171,6 +176,29 @@ impl Backends {
     }
 }
 
+/// The database, at a schema that this version understands, and its epoch.
+async fn database(settings: &Settings, program: &str) -> Result<(PostgresPool, u64), BackendError> {
+    let pool = postgres(settings, program).await?;
+    check_schema(&pool).await?;
+    let epoch = storage_postgres::epoch(&pool, Deadline::after(START_WITHIN)).await?;
+    Ok((pool, epoch))
+}
+
+/// The Redis of timelines and caches.
+async fn redis(settings: &Settings) -> Result<RedisClient, BackendError> {
+    let options = RedisOptions::new(secret(settings.redis.url.as_ref()));
+    Ok(RedisClient::connect(&options).await?)
+}
+
+/// The Redis of the event stream, where it is another one.
+async fn events(settings: &Settings) -> Result<Option<RedisClient>, BackendError> {
+    let Some(url) = &settings.events.redis_url else {
+        return Ok(None);
+    };
+    let connected = RedisClient::connect(&RedisOptions::new(url.clone())).await;
+    connected.map(Some).map_err(BackendError::Events)
+}
+
 /// Connections to PostgreSQL alone: what an operator's command needs.
 pub async fn postgres(settings: &Settings, program: &str) -> Result<PostgresPool, BackendError> {
     let options = PostgresOptions {
@@ -181,7 +209,7 @@ pub async fn postgres(settings: &Settings, program: &str) -> Result<PostgresPool
     Ok(PostgresPool::connect(options).await?)
 }
 
-/// What [`crate::require`] has made sure of.
+/// What [`crate::demands`] has made sure of.
 fn secret(configured: Option<&SecretString>) -> SecretString {
     configured.cloned().unwrap_or_default()
 }

@@ -13,9 +13,6 @@ pub enum BackendError {
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// Settings are missing that this service needs: all of them, in sentences.
-    #[error("{0}")]
-    Missing(String),
     /// A key is no key.
     #[error("{key}: {source}")]
     Key {
@@ -37,6 +34,12 @@ pub enum BackendError {
     /// Redis.
     #[error(transparent)]
     Redis(#[from] storage_redis::OpenError),
+    /// The Redis of the event stream, where it is another one.
+    #[error("events.redis_url: {0}")]
+    Events(#[source] storage_redis::OpenError),
+    /// Stores that cannot be opened: all of them.
+    #[error("{}", sentence(.0))]
+    Several(Vec<Self>),
     /// The stores were opened and do not answer.
     #[error("the stores do not answer: {0}")]
     Store(#[from] StoreError),
@@ -50,7 +53,8 @@ impl BackendError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Postgres(error) => error.is_transient(),
-            Self::Redis(error) => error.is_transient(),
+            Self::Redis(error) | Self::Events(error) => error.is_transient(),
+            Self::Several(errors) => errors.iter().all(Self::is_transient),
             Self::Store(error) => error.is_transient(),
             _ => false,
         }
@@ -61,10 +65,16 @@ impl BackendError {
             Self::Listen(error) => error.exit_code(),
             Self::Store(_) | Self::Waiting(_) => exit::UNAVAILABLE,
             Self::Postgres(error) if error.is_transient() => exit::UNAVAILABLE,
-            Self::Redis(error) if error.is_transient() => exit::UNAVAILABLE,
+            Self::Redis(error) | Self::Events(error) if error.is_transient() => exit::UNAVAILABLE,
+            Self::Several(_) if self.is_transient() => exit::UNAVAILABLE,
             _ => exit::USAGE,
         }
     }
+}
+
+fn sentence(errors: &[BackendError]) -> String {
+    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    told.join("; ")
 }
 
 impl From<BackendError> for Failure {

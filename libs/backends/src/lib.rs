@@ -12,4 +12,4 @@ mod settings;
 pub use backends::{Backends, postgres};
 pub use error::BackendError;
 pub use running::{Running, program};
-pub use settings::{delivery_rules, listen, require};
+pub use settings::{delivery_rules, demands};

@@ -11,7 +11,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use runtime::Settings;
 use storage_postgres::{PostgresPool, PostgresTweets};
 
-use crate::Backends;
+use crate::{Backends, demands};
 
 /// A service that runs on these backends.
 pub struct Running {
@@ -93,14 +93,19 @@ fn arguments(name: &'static str, given: impl IntoIterator<Item = OsString>) -> R
     Arguments::from_arg_matches(&matches)
 }
 
-/// The program of a service that has no commands.
-pub fn program(name: &'static str, start: impl AsyncFnOnce(Settings) -> Result<Running, Failure>) -> ExitCode {
+/// The program of a service that has no commands, and needs these settings.
+pub fn program(
+    name: &'static str,
+    needed: &[&'static str],
+    start: impl AsyncFnOnce(Settings) -> Result<Running, Failure>,
+) -> ExitCode {
     enum Never {}
     match arguments(name, env::args_os()) {
         Ok(arguments) => bootstrap::run(
             name,
             arguments.config.as_deref(),
             None,
+            |settings, _| demands(settings, needed),
             start,
             async |_, never: Never| match never {},
         ),

@@ -12,5 +12,5 @@ mod waiting;
 
 pub use listeners::{ListenError, Listeners};
 pub use process::{CLOSE_STORES, Overdue, Process, Routes, Stage, Wiring, vital};
-pub use program::{Failure, Started, load_settings, print_usage, run};
+pub use program::{Failure, Started, print_usage, run};
 pub use waiting::Waiting;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use runtime::settings::ConfigProblem;
 use runtime::{Settings, exit};
 use telemetry::trace::{Kind, Span};
 
@@ -73,11 +74,13 @@ async fn serve<S: Started>(start: impl Future<Output = Result<S, Failure>>) -> R
     }
 }
 
-/// Runs a binary: serves what `start` starts, or carries out `command` where there is one.
+/// Runs a binary: serves what `start` starts, or carries out `command` where there is one. What `demands` finds wrong with
+/// the settings, for the one or the other, is told with all else that is.
 pub fn run<S, C>(
     program: &str,
     config: Option<&Path>,
     command: Option<C>,
+    demands: impl FnOnce(&Settings, Option<&C>) -> Vec<ConfigProblem>,
     start: impl AsyncFnOnce(Settings) -> Result<S, Failure>,
     carry_out: impl AsyncFnOnce(Settings, C) -> Result<(), Failure>,
 ) -> ExitCode
@@ -85,7 +88,7 @@ where
     S: Started,
 {
     let outcome = || {
-        let settings = load_settings(config)?;
+        let settings = load_settings(config, |settings| demands(settings, command.as_ref()))?;
         let _log = runtime::init_logging(&settings.log).map_err(Failure::with(exit::USAGE))?;
         let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let threads = threads.map_err(Failure::with(exit::SOFTWARE))?;
@@ -109,10 +112,14 @@ where
 }
 
 /// The configuration, or all that is wrong with it.
-pub fn load_settings(config: Option<&Path>) -> Result<Settings, Failure> {
+fn load_settings(
+    config: Option<&Path>,
+    demands: impl FnOnce(&Settings) -> Vec<ConfigProblem>,
+) -> Result<Settings, Failure> {
     // Variables that are no text are somebody else's.
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    Settings::load(config, std::env::vars_os().filter_map(text)).map_err(Failure::with(exit::USAGE))
+    let variables = std::env::vars_os().filter_map(text);
+    Settings::load_for(config, variables, demands).map_err(Failure::with(exit::USAGE))
 }
 
 /// What clap says: `--help` is no failure; everything else is.

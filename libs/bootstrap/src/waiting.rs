@@ -48,6 +48,8 @@ impl Waiting {
         is_transient: impl Fn(&E) -> bool,
     ) -> Result<T, E> {
         let mut told = String::new();
+        self.readiness
+            .waits_for("what it runs on has not answered yet".to_owned());
         loop {
             let error = match attempt().await {
                 Ok(done) => return Ok(done),

@@ -50,8 +50,11 @@ pub fn init_logging(log: &Log) -> Result<LogGuard, InvalidFilter> {
     Ok(LogGuard(()))
 }
 
+/// What a library says at each start and end, and we say better. It says it to whoever names it in the filter.
+const QUIET: &str = "actix_server=warn";
+
 pub(crate) fn parse_filter(filter: &str) -> Result<EnvFilter, InvalidFilter> {
-    EnvFilter::try_new(filter).map_err(|error| InvalidFilter {
+    EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| InvalidFilter {
         filter: filter.to_owned(),
         reason: error.to_string(),
     })
@@ -192,5 +195,17 @@ mod tests {
             (&parsed[1]["message"], &parsed[1]["level"]),
             (&"a request's".into(), &"WARN".into())
         );
+    }
+
+    #[test]
+    fn a_library_that_tells_little_is_quiet_unless_it_is_named() {
+        let shown = |filter: &str| parse_filter(filter).unwrap().to_string();
+        assert!(shown("info").contains(QUIET));
+        let named = shown("warn,actix_server=debug");
+        assert!(
+            named.contains("actix_server=debug") && !named.contains(QUIET),
+            "{named}"
+        );
+        assert!(parse_filter("fan_out=loud").is_err());
     }
 }

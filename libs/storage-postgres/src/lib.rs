@@ -24,5 +24,5 @@ pub use error::OpenError;
 pub use generations::PostgresGenerations;
 pub use graph::PostgresGraph;
 pub use migrate::{Migrated, check_schema, epoch, migrate, needed, new_epoch};
-pub use pool::{PoolMetrics, PoolState, PostgresOptions, PostgresPool};
+pub use pool::{PoolMetrics, PoolState, PostgresOptions, PostgresPool, check_url};
 pub use tweets::{PostgresTweets, Pruned, TweetOptions};

@@ -57,26 +57,7 @@ pub struct PostgresPool {
 impl PostgresPool {
     /// Connects: a pool is not handed out before one connection has worked.
     pub async fn connect(options: PostgresOptions) -> Result<Self, OpenError> {
-        let (url, root_certificates) = split_root_certificates(options.url.expose_secret());
-        let mut config = Config::from_str(&url).map_err(|error| OpenError::BadUrl { reason: reason(&error) })?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(OpenError::BadUrl {
-                reason: "it names no host".to_owned(),
-            });
-        }
-        config
-            .application_name(&options.application)
-            .connect_timeout(CONNECT_WITHIN)
-            .options(server_options());
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Verified,
-        };
-        let manager = if config.get_ssl_mode() == SslMode::Disable {
-            Manager::from_config(config, tokio_postgres::NoTls, recycling)
-        } else {
-            Manager::from_config(config, tls(root_certificates.as_deref())?, recycling)
-        };
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(manager(&options.url, &options.application)?)
             .max_size(options.max_connections.max(2))
             .timeouts(Timeouts {
                 wait: None,
@@ -101,7 +82,7 @@ impl PostgresPool {
             Ok(_) => Ok(()),
             Err(PoolError::Backend(error)) => Err(OpenError::of_connecting(&error)),
             Err(PoolError::Timeout(_)) => Err(OpenError::Unreachable {
-                reason: format!("no answer within {} s", CONNECT_WITHIN.as_secs()),
+                reason: format!("no answer within {} s", MAKE_WITHIN.as_secs()),
             }),
             Err(other) => Err(OpenError::Unreachable {
                 reason: other.to_string(),
@@ -141,6 +122,33 @@ impl PostgresPool {
     pub fn close(&self) {
         self.pool.close();
     }
+}
+
+/// Whether a URL can be used, with the certificates that it names, as far as that can be known without asking there.
+pub fn check_url(url: &SecretString) -> Result<(), OpenError> {
+    manager(url, "").map(drop)
+}
+
+fn manager(url: &SecretString, application: &str) -> Result<Manager, OpenError> {
+    let (url, root_certificates) = split_root_certificates(url.expose_secret());
+    let mut config = Config::from_str(&url).map_err(|error| OpenError::BadUrl { reason: reason(&error) })?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err(OpenError::BadUrl {
+            reason: "it names no host".to_owned(),
+        });
+    }
+    config
+        .application_name(application)
+        .connect_timeout(CONNECT_WITHIN)
+        .options(server_options());
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Verified,
+    };
+    Ok(if config.get_ssl_mode() == SslMode::Disable {
+        Manager::from_config(config, tokio_postgres::NoTls, recycling)
+    } else {
+        Manager::from_config(config, tls(root_certificates.as_deref())?, recycling)
+    })
 }
 
 /// tokio-postgres does not know `sslrootcert`, nor the mode that is the only one of ours beside `disable`.

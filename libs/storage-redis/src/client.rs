@@ -10,11 +10,12 @@ use std::time::Duration;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::ClientLike;
-use fred::types::ConnectHandle;
 use fred::types::config::Config;
+use fred::types::{ConnectHandle, Value};
 
 use crate::error::OpenError;
 use crate::options::{Parsed, RedisOptions, unresponsive_after};
+use crate::request::{Request, send};
 
 /// How to reach a Redis or a cluster; what uses it makes its own connections from it.
 #[derive(Clone)]
@@ -28,7 +29,8 @@ impl RedisClient {
         let this = Self {
             parsed: Arc::new(Parsed::parse(options)?),
         };
-        this.open().await?;
+        let connection = this.open().await?;
+        greet(connection.client()).await?;
         Ok(this)
     }
 
@@ -87,6 +89,18 @@ impl Connection {
         } else {
             Err(Error::new(ErrorKind::IO, "not connected"))
         }
+    }
+}
+
+/// Makes sure that it is a Redis, and lets this user ask who it is: what connects has been asked little before.
+async fn greet(client: &Client) -> Result<(), OpenError> {
+    let question = Request::new("INFO", vec![Value::from("server")]);
+    let answer = send(client, &[question]).await.pop();
+    let told = answer.transpose()?.and_then(Value::into_string).unwrap_or_default();
+    if told.contains("run_id:") {
+        Ok(())
+    } else {
+        Err(OpenError::no_redis("it does not tell its run_id"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why Redis cannot be used, and how its failures look to callers.
 
+use std::fmt::Display;
+
 use fred::error::{Error, ErrorKind};
 use storage::StoreError;
 
@@ -12,10 +14,16 @@ pub enum OpenError {
         /// What is wrong with it. Never the URL itself, which holds a password.
         reason: String,
     },
-    /// Nobody answers, or the server refuses the login.
+    /// Nobody answers, or something that is no Redis, or one that is not ready.
     #[error("Redis cannot be reached: {reason}")]
     Unreachable {
         /// Why.
+        reason: String,
+    },
+    /// The server answers, and refuses who asks or what the URL asks for: waiting does not help.
+    #[error("Redis refuses the login: {reason}")]
+    LoginRefused {
+        /// Why, and what to do.
         reason: String,
     },
 }
@@ -29,12 +37,44 @@ impl OpenError {
     pub(crate) fn bad_url(reason: impl Into<String>) -> Self {
         Self::BadUrl { reason: reason.into() }
     }
+
+    /// Something takes connections there.
+    pub(crate) fn no_redis(answer: impl Display) -> Self {
+        Self::Unreachable {
+            reason: format!(
+                "what takes connections there does not answer as a Redis does ({answer}): check host and port"
+            ),
+        }
+    }
 }
+
+/// What a server says when it refuses a login, and what to do. Part of what it says is the same for all versions.
+const REFUSALS: &[(&str, &str)] = &[
+    ("NOAUTH", "the URL needs a password, as in redis://user:password@host"),
+    ("WRONGPASS", "the URL must have the server's user and password"),
+    ("invalid password", "the URL must have the server's password"),
+    ("NOPERM", "give this user the right on the server (ACL SETUSER)"),
+    (
+        "DB index",
+        "the number in the URL must be one of the server's databases",
+    ),
+    (
+        "cluster support disabled",
+        "the server is no cluster: its URL begins with redis:// or rediss://",
+    ),
+];
 
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        Self::Unreachable {
-            reason: error.to_string(),
+        let said = error.details();
+        match REFUSALS.iter().find(|(refusal, _)| said.contains(refusal)) {
+            Some((_, what_to_do)) => Self::LoginRefused {
+                reason: format!("{}: {what_to_do}", said.trim_end_matches('.')),
+            },
+            None if said.starts_with("Decode Error") => Self::no_redis(said),
+            None => Self::Unreachable {
+                reason: error.to_string(),
+            },
         }
     }
 }

@@ -16,6 +16,6 @@ pub use client::RedisClient;
 pub use error::OpenError;
 pub use events::{AsideReason, EventLogCounts, EventLogMetrics, EventLogSettings, RedisEventLog, SetAside};
 pub use node::{HOLDS, RedisNode};
-pub use options::RedisOptions;
+pub use options::{RedisOptions, check_url};
 pub use timelines::{RedisTimelineOptions, RedisTimelines};
 pub use tweets::{NearTweets, RedisTweets};

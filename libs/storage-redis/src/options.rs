@@ -78,7 +78,6 @@ impl Parsed {
                     nodelay: Some(true),
                     ..TcpConfig::default()
                 },
-                auto_client_setname: true,
                 ..ConnectionConfig::default()
             },
             reconnect: reconnect_policy(options.max_reconnect_delay),
@@ -112,6 +111,11 @@ fn reconnect_policy(max_delay: Duration) -> ReconnectPolicy {
     let mut policy = ReconnectPolicy::new_exponential(FOR_EVER, FIRST_DELAY_MS, max_delay_ms, 2);
     policy.set_jitter(FIRST_DELAY_MS);
     policy
+}
+
+/// Whether a URL can be used, with the certificates that it names, as far as that can be known without asking there.
+pub fn check_url(url: &SecretString) -> Result<(), OpenError> {
+    config(url.expose_secret()).map(drop)
 }
 
 fn config(url: &str) -> Result<Config, OpenError> {

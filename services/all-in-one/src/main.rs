@@ -15,7 +15,17 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => bootstrap::run("rookery", cli.config.as_deref(), cli.command, start, carry_out),
+        Ok(cli) => {
+            let nothing_more = |_: &Settings, _: Option<&Command>| Vec::new();
+            bootstrap::run(
+                "rookery",
+                cli.config.as_deref(),
+                cli.command,
+                nothing_more,
+                start,
+                carry_out,
+            )
+        }
         Err(error) => bootstrap::print_usage(&error),
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use backends::{Backends, Running, require};
+use backends::{BackendError, Backends, Running, demands};
 use bootstrap::{Failure, Listeners, Stage, Wiring};
 use clap::Parser;
 use fan_out::{FanOut, FanOutSettings, Ports, internal_routes};
@@ -16,6 +16,9 @@ use telemetry::Metrics;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The settings that serving needs.
+const SERVING: &[&str] = &["postgres.url", "redis.url", "follow_graph.url"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
             "fan-out",
             arguments.config.as_deref(),
             arguments.command,
+            |settings, command| demands(settings, command.map_or(SERVING, |_| poison::NEEDS)),
             start,
             poison::run,
         ),
@@ -49,8 +53,7 @@ fn main() -> ExitCode {
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
-    require(&settings, &["postgres.url", "redis.url", "follow_graph.url"])?;
-    let listeners = Listeners::internal_only(&settings).map_err(backends::BackendError::from)?;
+    let listeners = Listeners::internal_only(&settings).map_err(BackendError::from)?;
     let backends = Backends::open(&settings, "fan-out", &listeners).await?;
     let (graph, replica) = backends.remote_graph().await?;
     let tweets = backends.tweets();

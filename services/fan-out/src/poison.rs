@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backends::{Backends, require};
+use backends::Backends;
 use bootstrap::Failure;
 use clap::Subcommand;
 use model::UserId;
@@ -36,9 +36,11 @@ pub(crate) enum Action {
     Replay,
 }
 
+/// The settings that its commands need.
+pub(crate) const NEEDS: &[&str] = &["postgres.url", "redis.url"];
+
 /// Carries out a command.
 pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Failure> {
-    require(&settings, &["postgres.url", "redis.url"])?;
     let Command::Poison { action } = command;
     let backends = Backends::connect(&settings, "fan-out").await?;
     let deliveries = backends.deliveries();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::{BackendError, postgres, require};
+use backends::{BackendError, postgres};
 use bootstrap::Failure;
 use clap::Subcommand;
 use graph_import::{ImportTarget, import_graph};
@@ -60,9 +60,18 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// The settings that it needs.
+    pub(crate) const fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Self::Migrate { .. } | Self::ImportGraph { .. } => &["postgres.url"],
+            Self::Token { .. } => &["postgres.url", "auth.private_key"],
+        }
+    }
+}
+
 /// Carries out a command.
 pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Failure> {
-    require(&settings, &["postgres.url"])?;
     match command {
         Command::Migrate { new_epoch } => bring_up_to_date(&settings, new_epoch).await,
         Command::ImportGraph { file, skip_bad, attach } => {
@@ -113,7 +122,6 @@ async fn open_graph(settings: &Settings) -> Result<Arc<PostgresGraph>, BackendEr
 }
 
 async fn token(settings: &Settings, handle: &str) -> Result<(), Failure> {
-    require(settings, &["auth.private_key"])?;
     let handle: Handle = handle.parse().map_err(Failure::with(exit::USAGE))?;
     let graph = open_graph(settings).await?;
     let deadline = Deadline::after(LOOK_UP_WITHIN);

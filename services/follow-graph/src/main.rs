@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use backends::{BackendError, Backends, Running, delivery_rules, listen};
-use bootstrap::{Failure, Stage, Wiring};
+use backends::{BackendError, Backends, Running, delivery_rules, demands};
+use bootstrap::{Failure, Listeners, Stage, Wiring};
 use clap::Parser;
 use follow_graph::{FollowGraphService, FollowGraphSettings, PasswordCost, Ports, internal_routes, openapi, routes};
 use mimalloc::MiMalloc;
@@ -19,6 +19,9 @@ use telemetry::Metrics;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The settings that serving needs.
+const SERVING: &[&str] = &["postgres.url", "redis.url", "auth.private_key", "auth.public_keys"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
             "follow-graph",
             arguments.config.as_deref(),
             arguments.command,
+            |settings, command| demands(settings, command.map_or(SERVING, commands::Command::needs)),
             start,
             commands::run,
         ),
@@ -54,8 +58,7 @@ fn main() -> ExitCode {
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
-    let needed = ["postgres.url", "redis.url", "auth.private_key", "auth.public_keys"];
-    let listeners = listen(&settings, &needed)?;
+    let listeners = Listeners::bind(&settings).map_err(BackendError::from)?;
     let backends = Backends::open(&settings, "follow-graph", &listeners).await?;
     let (graph, tweets) = (backends.graph(), backends.tweets());
     let ports = Ports {

@@ -24,6 +24,16 @@ pub(crate) enum Command {
     Explain(explain::Explain),
 }
 
+impl Command {
+    /// The settings that it needs.
+    pub(crate) const fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Self::Rebuild(_) => &["postgres.url", "redis.url", "follow_graph.url"],
+            Self::Explain(_) => &["postgres.url", "redis.url"],
+        }
+    }
+}
+
 /// Carries out a command.
 pub(crate) async fn run(settings: Settings, command: Command) -> Result<(), Failure> {
     match command {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use backends::{BackendError, Backends, Running, listen};
-use bootstrap::{Failure, Stage, Wiring};
+use backends::{BackendError, Backends, Running, demands};
+use bootstrap::{Failure, Listeners, Stage, Wiring};
 use clap::Parser;
 use graph_replica::{RemoteGraph, Replica};
 use mimalloc::MiMalloc;
@@ -19,6 +19,9 @@ use timeline_read::{AuditSettings, Ports, TimelineRead, TimelineReadSettings, in
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The settings that serving needs.
+const SERVING: &[&str] = &["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
             "timeline-read",
             arguments.config.as_deref(),
             arguments.command,
+            |settings, command| demands(settings, command.map_or(SERVING, commands::Command::needs)),
             start,
             commands::run,
         ),
@@ -82,8 +86,7 @@ fn service_settings(settings: &Settings) -> TimelineReadSettings {
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
-    let needed = ["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
-    let listeners = listen(&settings, &needed)?;
+    let listeners = Listeners::bind(&settings).map_err(BackendError::from)?;
     let backends = Backends::open(&settings, "timeline-read", &listeners).await?;
     let (ports, graph, replica) = ports(&backends).await?;
     let authenticator = backends.authenticator(graph)?;

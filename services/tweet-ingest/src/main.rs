@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use backends::{Backends, Running, listen, program};
-use bootstrap::{Failure, Stage, Wiring};
+use backends::{BackendError, Backends, Running, program};
+use bootstrap::{Failure, Listeners, Stage, Wiring};
 use mimalloc::MiMalloc;
 use runtime::Settings;
 use storage::Deadline;
@@ -23,12 +23,12 @@ const PRUNE_WITHIN: Duration = Duration::from_secs(30);
 const PRUNED_AT_ONCE: usize = 10_000;
 
 fn main() -> ExitCode {
-    program("tweet-ingest", start)
+    let needed = ["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
+    program("tweet-ingest", &needed, start)
 }
 
 async fn start(settings: Settings) -> Result<Running, Failure> {
-    let needed = ["postgres.url", "redis.url", "follow_graph.url", "auth.public_keys"];
-    let listeners = listen(&settings, &needed)?;
+    let listeners = Listeners::bind(&settings).map_err(BackendError::from)?;
     let backends = Backends::open(&settings, "tweet-ingest", &listeners).await?;
     let (graph, replica) = backends.remote_graph().await?;
     let tweets = backends.accepting_tweets().await?;

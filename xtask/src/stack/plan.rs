@@ -8,7 +8,7 @@ use super::describe::{Description, POSTGRES, Process, REDIS, SERVICES};
 use super::folder::{Folder, create_private_dir};
 use super::keys::{Keys, random_text};
 use super::options::Options;
-use super::services::Settings;
+use super::services::{self, Settings};
 use super::{load_balancer, observe, processes, redis_cluster};
 use crate::account::Account;
 use crate::haproxy::Replica;
@@ -37,6 +37,7 @@ pub(super) fn create(folder: &Folder, options: Options) -> Result<Description> {
     let replicas = replicas(&options, &mut ports);
     let settings = Settings {
         options: &options,
+        handed_on: services::handed_on(),
         keys: &keys,
         postgres_url: &postgres_url,
         redis_url: &redis_url,

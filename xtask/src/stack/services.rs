@@ -17,6 +17,8 @@ use crate::haproxy::Replica;
 /// What is the same for all of them.
 pub(super) struct Settings<'a> {
     pub(super) options: &'a Options,
+    /// Settings of whoever makes the stack.
+    pub(super) handed_on: BTreeMap<String, String>,
     pub(super) keys: &'a Keys,
     pub(super) postgres_url: &'a str,
     pub(super) redis_url: &'a str,
@@ -29,7 +31,7 @@ impl Settings<'_> {
     /// How one replica is started.
     pub(super) fn process(&self, folder: &Folder, replica: &Replica) -> Process {
         let (name, number) = (replica.service, replica.number);
-        let mut env = handed_on();
+        let mut env = self.handed_on.clone();
         env.extend(self.common());
         let own = [
             ("ROOKERY__HTTP__ADDR", loopback(replica.public_port)),
@@ -87,8 +89,8 @@ pub(super) fn traces_go_elsewhere() -> bool {
     env::var_os(OTLP_ENDPOINT).is_some_and(|endpoint| !endpoint.is_empty())
 }
 
-/// Settings of whoever makes the stack hold for all its services, also after a restart.
-fn handed_on() -> BTreeMap<String, String> {
+/// Settings of whoever makes the stack hold for all its services, also after a restart. Says which there are.
+pub(super) fn handed_on() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with(PREFIX))

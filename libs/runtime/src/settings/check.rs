@@ -1,6 +1,9 @@
 //! What types can't say about a configuration.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::{ConfigProblem, Settings};
 use crate::logging::parse_filter;
@@ -9,14 +12,16 @@ const POSTGRES: &[&str] = &["postgres://", "postgresql://"];
 const REDIS: &[&str] = &["redis://", "rediss://", "redis-cluster://", "rediss-cluster://"];
 /// A round must be done before the next one.
 const MOST_AUDITED: usize = 1_000;
-const HTTP: &[&str] = &["http://", "https://"];
 
 /// Everything that is wrong with these settings.
 pub(super) fn check(settings: &Settings) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     let mut demand = |holds: bool, key, reason| {
         if !holds {
-            problems.push(ConfigProblem::Refused { key, reason });
+            problems.push(ConfigProblem::Refused {
+                key,
+                reason: Cow::Borrowed(reason),
+            });
         }
     };
     demand(
@@ -94,7 +99,6 @@ fn urls(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'stati
     };
     let shown = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
     let redis = "must begin with redis://, rediss://, redis-cluster:// or rediss-cluster://";
-    let http = "must begin with http:// or https://";
     demand(
         is(shown(&settings.postgres.url).as_deref(), POSTGRES),
         "postgres.url",
@@ -106,12 +110,25 @@ fn urls(settings: &Settings, demand: &mut impl FnMut(bool, &'static str, &'stati
         "events.redis_url",
         redis,
     );
-    demand(is(settings.follow_graph.url.as_deref(), HTTP), "follow_graph.url", http);
+    demand(
+        settings.follow_graph.url.as_deref().is_none_or(is_origin),
+        "follow_graph.url",
+        "must be http:// or https://, a host and perhaps a port, and nothing after that, as in http://follow-graph:8081",
+    );
     demand(
         is(settings.otlp.endpoint.as_deref(), &["http://"]),
         "otlp.endpoint",
         "must begin with http://: a collector near by is spoken to without TLS",
     );
+}
+
+/// Whether it is a URL to which a path can be appended.
+fn is_origin(text: &str) -> bool {
+    let begins = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    // A parser passes over blanks that stand there all the same.
+    begins
+        && !text.contains(char::is_whitespace)
+        && Url::parse(text).is_ok_and(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
 }
 
 fn is_blank(secret: &SecretString) -> bool {

@@ -1,7 +1,10 @@
 //! What can be wrong with a configuration. All of it is told at once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
+
+use super::keys::variable;
 
 /// Something wrong with the configuration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,9 +64,33 @@ pub enum ConfigProblem {
     Refused {
         /// The key.
         key: &'static str,
-        /// What is wrong.
-        reason: &'static str,
+        /// What is wrong. Never the value, which may be a secret.
+        reason: Cow<'static, str>,
     },
+    /// A program cannot do without this key.
+    #[error("`{key}` is not set, and this program needs it ({})", variable(key))]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl ConfigProblem {
+    /// Whether this one tells already what is wrong with the key of `other`, or keeps it from being known.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let (Self::Refused { key, .. } | Self::Missing { key }) = other else {
+            return false;
+        };
+        match self {
+            Self::Unreadable { .. } | Self::Malformed { .. } => matches!(other, Self::Missing { .. }),
+            Self::SecretTwice { variable: told } | Self::SecretUnreadable { variable: told, .. } => {
+                *told == variable(key)
+            }
+            Self::BadValue { key: told, .. } => told == key,
+            Self::Refused { key: told, .. } | Self::Missing { key: told } => told == key,
+            Self::UnknownKey { .. } => false,
+        }
+    }
 }
 
 /// Everything that is wrong with a configuration.

@@ -15,11 +15,24 @@ const PREFIX: &str = "ROOKERY";
 impl Settings {
     /// Reads the file, if one is given, and the environment. Tells everything that is wrong, not just the first.
     pub fn load(file: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
+        Self::load_for(file, env, |_| Vec::new())
+    }
+
+    /// As [`Settings::load`], for a program that asks for more: what `demands` finds is told together with the rest. It
+    /// looks at settings that may have other faults, which are told by then.
+    pub fn load_for(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        demands: impl FnOnce(&Self) -> Vec<ConfigProblem>,
+    ) -> Result<Self, ConfigErrors> {
         let mut problems = Vec::new();
         let text = file.and_then(|path| read(path, &mut problems).map(|text| (path, text)));
         let env = with_secret_files(env, &mut problems);
         let settings = gather(text, env, &mut problems);
         problems.extend(settings.as_ref().map(check).unwrap_or_default());
+        let mut further = settings.as_ref().map(demands).unwrap_or_default();
+        further.retain(|problem| !problems.iter().any(|told| told.covers(problem)));
+        problems.extend(further);
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
             _ => Err(ConfigErrors(problems)),

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 
 use secrecy::ExposeSecret;
 
@@ -163,4 +164,63 @@ fn secrets_are_not_shown() {
 fn limits_follow_the_address() {
     assert!(!Settings::default().limits_enabled());
     assert!(load("[http]\naddr = \"0.0.0.0:80\"\n", &[]).unwrap().limits_enabled());
+}
+
+#[test]
+fn what_a_program_demands_is_told_with_the_rest() {
+    let demands = |settings: &Settings| {
+        let missing = [
+            ("postgres.url", settings.postgres.url.is_none()),
+            ("redis.url", settings.redis.url.is_none()),
+            ("auth.public_keys", settings.auth.public_keys.is_none()),
+        ];
+        let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
+        missing.map(|(key, _)| ConfigProblem::Missing { key }).collect()
+    };
+    let told = |file: Option<&Path>, env: &[(&str, &str)]| {
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let ConfigErrors(problems) = Settings::load_for(file, env, demands).unwrap_err();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let env = [
+        ("ROOKERY__NOPE", "1"),
+        ("ROOKERY__REDIS__URL", ""),
+        ("ROOKERY__AUTH__PUBLIC_KEYS_FILE", "/does/not/exist"),
+        ("ROOKERY__POSTGRES__URL", "mysql://host"),
+    ];
+    let all = told(None, &env);
+    assert_eq!(all.len(), 4, "each once: {all:#?}");
+    let missing = "`redis.url` is not set, and this program needs it (ROOKERY__REDIS__URL)";
+    assert!(all.iter().any(|problem| problem == missing), "{all:#?}");
+    // What stands in a file that cannot be read is not known.
+    let unread = told(Some("/does/not/exist".as_ref()), &[]);
+    assert_eq!(unread.len(), 1, "{unread:#?}");
+}
+
+#[test]
+fn the_url_of_follow_graph_is_an_origin() {
+    let given = |url: &str| load("", &[("ROOKERY__FOLLOW_GRAPH__URL", url)]);
+    for good in ["http://follow-graph:8081", "https://10.0.0.7/", "http://[::1]:8081"] {
+        assert!(given(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "http://127.0.0.1:1/path?x",
+        "http://host/path",
+        "http://host?x",
+        "http://host/#x",
+        "http://host:99999",
+        "http://:8081",
+        "http://",
+        "http://host:8081 ",
+        "http:host",
+        "host:8081",
+    ] {
+        let told = problems("", &[("ROOKERY__FOLLOW_GRAPH__URL", bad)]);
+        assert!(
+            matches!(&told[..], [told] if told.starts_with("`follow_graph.url` must be")),
+            "{bad}: {told:?}"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::{Backends, require};
+use backends::Backends;
 use bootstrap::Failure;
 use clap::Args;
 use model::AccountName;
@@ -37,7 +37,6 @@ pub(crate) struct Which {
 
 /// Rebuilds. Fails when a timeline that is stored was not computed anew.
 pub(crate) async fn run(settings: &Settings, which: Which) -> Result<(), Failure> {
-    require(settings, &["postgres.url", "redis.url", "follow_graph.url"])?;
     let whose = if which.all { None } else { which.user };
     let backends = Backends::connect(settings, "timeline-read").await?;
     let (ports, _, replica) = ports(&backends).await?;
