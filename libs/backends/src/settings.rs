@@ -52,16 +52,22 @@ fn refused(key: &'static str, reason: &str) -> ConfigProblem {
 }
 
 fn postgres_url(url: &SecretString) -> Result<(), String> {
-    storage_postgres::check_url(url).map_err(|error| match error {
-        storage_postgres::OpenError::BadUrl { reason } => reason,
-        other => other.to_string(),
+    storage_postgres::check_url(url).map_err(|error| {
+        if let storage_postgres::OpenError::BadUrl { reason } = error {
+            reason
+        } else {
+            error.to_string()
+        }
     })
 }
 
 fn redis_url(url: &SecretString) -> Result<(), String> {
-    storage_redis::check_url(url).map_err(|error| match error {
-        storage_redis::OpenError::BadUrl { reason } => reason,
-        other => other.to_string(),
+    storage_redis::check_url(url).map_err(|error| {
+        if let storage_redis::OpenError::BadUrl { reason } = error {
+            reason
+        } else {
+            error.to_string()
+        }
     })
 }
 
