@@ -20,9 +20,15 @@
 //! found in either, which costs time and no answer.
 //!
 //! In a cluster each node has its own generation. A slot that moves takes its keys with it, but they carry the generation
-//! of the node that it came from, and count as absent; a node that is given a slot of another begins a new life, so that
-//! nothing of an earlier stay is found. Commands go to a node by connections of their own; where it answers that a slot has
-//! moved, it has not done the command, which goes to the right one.
+//! of the node that it came from, and count as absent. Nothing of an earlier stay is found: a node takes a slot under the
+//! highest epoch of the cluster, so that one which takes it back has another epoch, and hence another life, than it had then.
+//! (With the next slot that it takes its epoch is the highest still, and its life goes on.) Commands go to a node by
+//! connections of their own; where it answers that a slot has moved, it has not done the command, which goes to the right one.
+//!
+//! While a slot moves, the node that it leaves sends whoever asks for what has left already to the node that it goes to, and
+//! there he goes by the keys of the first. It may do so when the other has the slot already, and everybody else asks that one
+//! by its own keys. So whoever was sent asks the other after his command whether it has the slot ([`ask_next`]): there is one
+//! moment from which on only its own keys count.
 
 mod identity;
 mod link;
@@ -162,7 +168,7 @@ impl RedisNode {
             let asking = self
                 .by_owner(&places, tags)?
                 .into_iter()
-                .map(|(member, places)| self.ask_member(member, places, purpose, deadline, &request));
+                .map(|share| self.ask_member(share, tags, purpose, deadline, &request));
             let mut moved = Vec::new();
             for (place, answer) in try_join_all(asking).await?.into_iter().flatten() {
                 match answer {
@@ -199,8 +205,8 @@ impl RedisNode {
     /// What a member answers for these places; nothing for what it does not have any more.
     async fn ask_member(
         &self,
-        member: Arc<Member>,
-        places: Vec<usize>,
+        (member, places): Share,
+        tags: &[u64],
         purpose: Purpose,
         deadline: Deadline,
         request: &impl Fn(usize, &Confirmed) -> Request,
@@ -209,39 +215,30 @@ impl RedisNode {
         let (answers, confirmed) = member.ask(purpose, deadline, requests).await?;
         let mut told = Vec::with_capacity(places.len());
         for (place, answer) in places.into_iter().zip(answers) {
-            let value = match answer {
-                Ok(value) => Some(value),
+            let answer = match answer {
                 Err(error) => match Redirection::of(&error) {
-                    Some(Redirection::Moved) => None,
                     Some(Redirection::Ask(address)) => {
-                        let request = request(place, &confirmed);
-                        Some(self.ask_next(&address, &request, purpose, deadline).await?)
+                        let next = self.member_at(&address).await?;
+                        let request = |confirmed: &Confirmed| request(place, confirmed);
+                        ask_next(&next, &confirmed, tags[place], purpose, deadline, request).await?
                     }
-                    None => return Err(failed(error)),
+                    _ => unless_moved(Err(error), confirmed.server_ms)?,
                 },
+                answer => unless_moved(answer, confirmed.server_ms)?,
             };
-            let server_ms = confirmed.server_ms;
-            told.push((place, value.map(|value| Answer { value, server_ms })));
+            told.push((place, answer));
         }
         Ok(told)
     }
 
-    /// Asks the node that takes over a slot, by the keys of the one that it takes it from.
-    async fn ask_next(
-        &self,
-        address: &str,
-        request: &Request,
-        purpose: Purpose,
-        deadline: Deadline,
-    ) -> Result<Value, StoreError> {
-        let Servers::Cluster(topology) = &self.servers else {
-            return Err(StoreError::unavailable(
+    async fn member_at(&self, address: &str) -> Result<Arc<Member>, StoreError> {
+        match &self.servers {
+            Servers::One(_) => Err(StoreError::unavailable(
                 STORE,
                 "a server that stands alone speaks of slots",
-            ));
-        };
-        let member = topology.member_at(address).await.map_err(failed)?;
-        member.ask_for_slot(purpose, deadline, request).await?.map_err(failed)
+            )),
+            Servers::Cluster(topology) => topology.member_at(address).await.map_err(failed),
+        }
     }
 
     async fn look(&self) -> Result<(), StoreError> {
@@ -249,6 +246,44 @@ impl RedisNode {
             Servers::One(_) => Err(StoreError::unavailable(STORE, "it has become part of a cluster")),
             Servers::Cluster(topology) => topology.look().await.map_err(failed),
         }
+    }
+}
+
+/// Asks the node that takes over a slot, by the keys of the one that it takes it from.
+///
+/// Whether it has the slot by then, it is asked after that: what counts was done before it had, and what others were told
+/// under its own keys came later. Where it has, what was done by the other's keys does not count, and is done by its own.
+async fn ask_next(
+    next: &Member,
+    source: &Confirmed,
+    tag: u64,
+    purpose: Purpose,
+    deadline: Deadline,
+    request: impl Fn(&Confirmed) -> Request,
+) -> Result<Option<Answer>, StoreError> {
+    let has_slot = Request::new("EXISTS", vec![Value::from(format!("t{{{tag}}}"))]);
+    let by_source = request(source);
+    let asked = next.ask_for_slot(purpose, deadline, &by_source, has_slot);
+    let ([answer, has_slot], confirmed) = asked.await?;
+    if let Err(error) = has_slot
+        && matches!(Redirection::of(&error), Some(Redirection::Moved))
+    {
+        // What it was given goes by the clock of the other.
+        return unless_moved(answer, confirmed.server_ms.min(source.server_ms));
+    }
+    let (mut answers, confirmed) = next
+        .ask(purpose, deadline, |confirmed| vec![request(confirmed)])
+        .await?;
+    let answer = answers.pop().expect("there is an answer for each request");
+    unless_moved(answer, confirmed.server_ms)
+}
+
+/// An answer; nothing where that says that the command belongs elsewhere.
+fn unless_moved(answer: Result<Value, Error>, server_ms: u64) -> Result<Option<Answer>, StoreError> {
+    match answer {
+        Ok(value) => Ok(Some(Answer { value, server_ms })),
+        Err(error) if Redirection::of(&error).is_some() => Ok(None),
+        Err(error) => Err(failed(error)),
     }
 }
 

@@ -94,16 +94,17 @@ impl Member {
         self.end(talk, deadline).await.map(|confirmed| (answers, confirmed))
     }
 
-    /// As [`Member::ask`], of a node that takes over the slot of the request's keys.
+    /// As [`Member::ask`], of a node that takes over the slot of the request's keys; and what it answers after that to `then`.
     pub(super) async fn ask_for_slot(
         &self,
         purpose: Purpose,
         deadline: Deadline,
         request: &Request,
-    ) -> Result<Result<Value, Error>, StoreError> {
+        then: Request,
+    ) -> Result<([Result<Value, Error>; 2], Confirmed), StoreError> {
         let talk = self.begin(purpose, deadline).await?;
-        let answer = in_time(deadline, send_asking(talk.client, request)).await?;
-        self.end(talk, deadline).await.map(|_| answer)
+        let answers = in_time(deadline, send_asking(talk.client, request, then)).await?;
+        self.end(talk, deadline).await.map(|confirmed| (answers, confirmed))
     }
 
     async fn begin(&self, purpose: Purpose, deadline: Deadline) -> Result<Talk<'_>, StoreError> {

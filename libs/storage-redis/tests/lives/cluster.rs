@@ -15,7 +15,7 @@ const USERS: u64 = 60;
 const NODES: u32 = 3;
 
 /// Nodes that share the slots evenly.
-async fn cluster(program: &str) -> Vec<Server> {
+pub(crate) async fn cluster(program: &str) -> Vec<Server> {
     let options = [
         "--cluster-enabled",
         "yes",
@@ -63,7 +63,7 @@ async fn wait_for_slots(node: &Server) {
     }
 }
 
-fn url(node: &Server) -> String {
+pub(crate) fn url(node: &Server) -> String {
     node.url().replace("redis://", "redis-cluster://")
 }
 

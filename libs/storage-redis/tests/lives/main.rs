@@ -8,6 +8,7 @@ mod generations;
 mod losses;
 mod memory;
 mod near;
+mod resharding;
 mod security;
 mod server;
 mod world;
