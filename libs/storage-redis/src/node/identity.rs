@@ -75,6 +75,12 @@ fn identity(server: &str, replication: &str, server_ms: u64, cluster: Option<(&s
     })
 }
 
+/// Of the whole cluster, by what a node says of it.
+pub(super) fn current_epoch(cluster: &str) -> Result<u64, Error> {
+    let epoch = field(cluster, "cluster_current_epoch")?.parse();
+    epoch.map_err(|_| Error::new(ErrorKind::Protocol, "an epoch that is no number"))
+}
+
 fn field<'t>(text: &'t str, name: &str) -> Result<&'t str, Error> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use fred::clients::Client;
 use fred::error::Error;
 use fred::types::Value;
+use futures::future::{BoxFuture, FutureExt};
 use model::Generation;
 use parking_lot::Mutex;
 use storage::{Deadline, Generations, StoreError};
@@ -160,6 +161,11 @@ impl Member {
         connected.unwrap_or(at(0))
     }
 
+    /// The name by which it is reached.
+    pub(super) fn host(&self) -> &str {
+        self.links.first().map_or("", Link::host)
+    }
+
     /// Waits until it is connected, or for so long.
     pub(super) async fn wait(&self, at_most: Duration) {
         futures::future::join_all(self.links.iter().map(|link| link.wait(at_most))).await;
@@ -179,7 +185,13 @@ impl Member {
     }
 
     /// Asks over this connection, unless somebody else has done so just now.
-    async fn confirm(&self, link: &Link, deadline: Deadline) -> Result<Confirmed, StoreError> {
+    ///
+    /// Boxed, since whatever uses Redis would have all of it inside, deeper than the compiler goes.
+    fn confirm<'m>(&'m self, link: &'m Link, deadline: Deadline) -> BoxFuture<'m, Result<Confirmed, StoreError>> {
+        self.confirm_now(link, deadline).boxed()
+    }
+
+    async fn confirm_now(&self, link: &Link, deadline: Deadline) -> Result<Confirmed, StoreError> {
         let _one = in_time(deadline, self.confirming.lock()).await?;
         if let Some(confirmed) = self.believed(link.life().1.as_ref()) {
             return Ok(confirmed);
@@ -231,7 +243,7 @@ struct Talk<'m> {
     confirmed: Confirmed,
 }
 
-async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result<T, StoreError> {
+pub(super) async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result<T, StoreError> {
     let outcome = tokio::time::timeout_at(deadline.instant().into(), work).await;
     outcome.map_err(|_| StoreError::Timeout { store: STORE })
 }

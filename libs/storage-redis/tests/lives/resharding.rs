@@ -8,7 +8,7 @@ use model::{TweetId, UserId};
 use storage::TweetCache;
 use storage_redis::HOLDS;
 
-use crate::cluster::{cluster, url};
+use crate::cluster::{cluster_that_waits, numbers_of_the_first, slot_of, url};
 use crate::server::{Server, programs};
 use crate::world::{World, deadline};
 
@@ -27,28 +27,13 @@ const THIRD: usize = 2;
 
 impl Nodes {
     async fn start(program: &str) -> Self {
-        let all = cluster(program).await;
+        let all = cluster_that_waits(program, "60000").await;
         let ids = join_all(all.iter().map(|node| node.ask("CLUSTER", &["MYID"]))).await;
         Self { all, ids }
     }
 
-    /// So many numbers whose keys the first has, each in a slot of its own.
-    async fn numbers<const N: usize>(&self) -> [u64; N] {
-        let mut numbers = Vec::new();
-        for number in 1.. {
-            if numbers.len() == N {
-                break;
-            }
-            if self.slot(number).await.parse::<u16>().unwrap() < 5_000 {
-                numbers.push(number);
-            }
-        }
-        numbers.try_into().unwrap()
-    }
-
     async fn slot(&self, number: u64) -> String {
-        let slot: u16 = self.all[SOURCE].ask("CLUSTER", &["KEYSLOT", &number.to_string()]).await;
-        slot.to_string()
+        slot_of(&self.all[SOURCE], number).await.to_string()
     }
 
     async fn set_slot(&self, at: usize, number: u64, state: &str, node: usize) {
@@ -86,7 +71,7 @@ impl Nodes {
 async fn a_slot_is_asked_for_in_two_ways() {
     for program in programs() {
         let nodes = Nodes::start(&program).await;
-        let [first, number] = nodes.numbers().await;
+        let [first, number] = numbers_of_the_first(&nodes.all).await;
         let (user, tweet) = (UserId::new(number), TweetId::new(number));
         let sent = World::new(&url(&nodes.all[SOURCE])).await;
         nodes.move_keys(first).await;
