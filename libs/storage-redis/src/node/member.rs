@@ -13,7 +13,7 @@ use model::Generation;
 use parking_lot::Mutex;
 use storage::{Deadline, Generations, StoreError};
 
-use super::identity::{Identity, identify, is_replica};
+use super::identity::{Identity, Succession, identify, is_replica};
 use super::link::Link;
 use super::{HOLDS, STORE};
 use crate::error::store_error;
@@ -204,16 +204,21 @@ impl Member {
         let client = link.client().map_err(failed)?;
         let life = link.life().0;
         let identified = in_time(deadline, identify(client, self.is_clustered)).await?;
-        let Identity {
-            name,
-            incarnation,
-            server_ms,
-        } = identified.map_err(|error| {
+        let identity = identified.map_err(|error| {
             if is_replica(&error) {
                 *self.confirmed.lock() = None;
             }
             failed(error)
         })?;
+        if let Some(succession) = &identity.succession {
+            self.succeed(succession, deadline).await?;
+        }
+        let Identity {
+            name,
+            incarnation,
+            server_ms,
+            ..
+        } = identity;
         let generation = self.generations.current(&name, &incarnation, deadline).await?;
         if !link.note(life, &incarnation) {
             return Err(made_anew());
@@ -232,6 +237,20 @@ impl Member {
             tracing::warn!(node = %name, %generation, "Redis has another life: what it held before counts as absent");
         }
         Ok(confirmed)
+    }
+
+    /// Tells the store from whom it has taken over, and fails where somebody else has: he may go on answering for a while
+    /// without knowing.
+    async fn succeed(&self, succession: &Succession, deadline: Deadline) -> Result<(), StoreError> {
+        let epoch = succession.epoch;
+        let followed = succession.followed.as_ref().map(|followed| (followed, epoch));
+        for (replication, told) in followed.into_iter().chain([(&succession.replication, 0)]) {
+            if self.generations.highest(replication, told, deadline).await? > epoch {
+                *self.confirmed.lock() = None;
+                return Err(StoreError::unavailable(STORE, "another node has taken over from it"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use model::{ActorVersion, TweetId, UserId};
 use storage::{ActorVersions, StoreError, TweetCache};
+use storage_redis::HOLDS;
 
 use crate::cluster::{cluster_that_waits, has_slot, meet, node, numbers_of_the_first, slot_of, url};
 use crate::server::{Server, programs};
@@ -13,6 +14,9 @@ use crate::world::{World, deadline};
 
 /// Who does not answer for so many milliseconds is taken for dead.
 const TIMEOUT_MS: &str = "2000";
+
+/// What a node of a cluster tells the others, as it numbers it.
+const PONG: &str = "1";
 
 const OLD: usize = 0;
 const OTHER: usize = 1;
@@ -64,6 +68,73 @@ async fn has_taken_over(nodes: &[Server], slot: u16) {
         has_slot(&told, &new, slot)
     })
     .await;
+}
+
+/// The replica takes over, and the old primary does not hear of it.
+async fn take_over_unnoticed(nodes: &[Server], slot: u16) {
+    let old: String = nodes[OLD].ask("CLUSTER", &["MYID"]).await;
+    for node in nodes {
+        // Nobody is taken for dead meanwhile.
+        let set = ["SET", "cluster-node-timeout", "60000"];
+        let _: String = node.ask("CONFIG", &set).await;
+    }
+    let _: String = nodes[OLD].ask("DEBUG", &["DROP-CLUSTER-PACKET-FILTER", PONG]).await;
+    nodes[OLD].signal("STOP");
+    for node in &nodes[OTHER..NEW] {
+        forget(node, &old).await;
+    }
+    let _: String = nodes[NEW].ask("CLUSTER", &["FAILOVER", "TAKEOVER"]).await;
+    forget(&nodes[NEW], &old).await;
+    has_taken_over(nodes, slot).await;
+    nodes[OLD].signal("CONT");
+    let info: String = nodes[OLD].ask("INFO", &["replication"]).await;
+    assert!(info.contains("role:master"), "it has not heard of it");
+}
+
+/// A node may have done so already, since it has heard of it from another.
+async fn forget(node: &Server, id: &str) {
+    until(async || {
+        let _ = node.try_ask::<String>("CLUSTER", &["FORGET", id]).await;
+        let known: String = node.ask("CLUSTER", &["NODES"]).await;
+        known.lines().all(|line| !line.starts_with(id))
+    })
+    .await;
+}
+
+/// It goes on answering for its slots.
+#[tokio::test]
+async fn an_old_primary_that_still_answers_is_not_used() {
+    for program in programs() {
+        let nodes = with_a_replica(&program).await;
+        let [number] = numbers_of_the_first(&nodes).await;
+        let (user, tweet) = (UserId::new(number), TweetId::new(number));
+        let old = World::new(&url(&nodes[OLD])).await;
+        old.build(user, [1, 2]).await;
+        let (_, epoch) = old.cached(number).await;
+        old.put(number, epoch).await;
+        assert!(old.cached(number).await.0);
+
+        take_over_unnoticed(&nodes, slot_of(&nodes[NEW], number).await).await;
+        let new = World::sharing(&url(&nodes[OTHER]), Arc::clone(&old.lives)).await;
+        assert_eq!(new.read(user).await.unwrap().slice, None, "of another life");
+        assert!(!new.cached(number).await.0, "of another life");
+        new.build(user, [1, 2]).await;
+        assert!(new.push(user, &[3]).await.unwrap());
+        new.tweets.remove(&[tweet], deadline()).await.unwrap();
+        let pause = HOLDS / 5;
+        for _ in 0..10 {
+            let stored = old.read(user).await;
+            assert!(matches!(stored, Err(StoreError::Unavailable { .. })), "{stored:?}");
+            old.push(user, &[4]).await.unwrap_err();
+            old.tweets.get(&[tweet], deadline()).await.unwrap_err();
+            tokio::time::sleep(pause).await;
+        }
+        let old = old.running();
+        let stored = old.read_when_back(user).await;
+        assert_eq!(stored.slice.unwrap().ids, [3, 2, 1].map(TweetId::new));
+        assert!(old.push(user, &[4]).await.unwrap());
+        assert_eq!(new.all(user).await.0, [1, 2, 3, 4]);
+    }
 }
 
 /// How the replica comes to take over.

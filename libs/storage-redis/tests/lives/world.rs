@@ -29,6 +29,7 @@ pub(crate) fn deadline() -> Deadline {
 pub(crate) struct Lives {
     present: Mutex<BTreeMap<String, (String, Generation)>>,
     last: Mutex<u64>,
+    highest: Mutex<BTreeMap<String, u64>>,
     is_away: AtomicBool,
 }
 
@@ -67,6 +68,18 @@ impl Generations for Lives {
         let generation = Generation(*self.last.lock());
         present.insert(node.to_owned(), (incarnation.to_owned(), generation));
         Ok(generation)
+    }
+
+    async fn highest(&self, name: &str, number: u64, _: Deadline) -> Result<u64, StoreError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("lives", "away"));
+        }
+        let mut highest = self.highest.lock();
+        let known = highest.get(name).copied().unwrap_or_default().max(number);
+        if number > 0 {
+            highest.insert(name.to_owned(), known);
+        }
+        Ok(known)
     }
 }
 
