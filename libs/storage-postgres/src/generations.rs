@@ -18,6 +18,16 @@ pub(crate) const RAISE: &str = "INSERT INTO node_generations AS known (node, inc
         WHERE known.incarnation <> excluded.incarnation
     RETURNING generation";
 
+/// Beside the nodes, whose names have no colon.
+const OF_A_NAME: &str = "highest:";
+
+const AS_HIGH: &str = "SELECT generation FROM node_generations WHERE node = $1 AND generation >= $2";
+
+const RAISE_HIGHEST: &str = "INSERT INTO node_generations AS known (node, incarnation, generation)
+    VALUES ($1, '', $2)
+    ON CONFLICT (node) DO UPDATE SET generation = greatest(known.generation, excluded.generation)
+    RETURNING generation";
+
 /// The sequence never comes as far as the time by itself: nobody restarts a node each millisecond.
 pub(crate) const BEGIN_EPOCH: &str = "SELECT setval('generations',
     greatest(nextval('generations'), (extract(epoch FROM clock_timestamp()) * 1000)::bigint))";
@@ -47,5 +57,15 @@ impl Generations for PostgresGenerations {
             }
             // Somebody else has raised it in between.
         }
+    }
+
+    async fn highest(&self, name: &str, number: u64, deadline: Deadline) -> Result<u64, StoreError> {
+        let client = self.pool.client(deadline).await?;
+        let (name, given) = (format!("{OF_A_NAME}{name}"), sql::column(number));
+        let mut row = ask::query_opt(&client, deadline, AS_HIGH, &[&name, &given]).await?;
+        if row.is_none() && number > 0 {
+            row = ask::query_opt(&client, deadline, RAISE_HIGHEST, &[&name, &given]).await?;
+        }
+        Ok(row.map_or(0, |row| sql::number(row.get(0))))
     }
 }

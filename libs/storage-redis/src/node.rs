@@ -16,13 +16,23 @@
 //!   an older one any more: [`HOLDS`] after this process has learned of it. Else a process that still believes the older
 //!   one, over a connection that has not broken, could miss what has been answered.
 //!
-//! Two servers that take themselves for the same primary make each other's generations old, again and again: nothing is
+//! Two servers that stand alone and take themselves for the same primary make each other's generations old, again and again: nothing is
 //! found in either, which costs time and no answer.
 //!
-//! In a cluster each node has its own generation. A slot that moves takes its keys with it, but they carry the generation
-//! of the node that it came from, and count as absent; a node that is given a slot of another begins a new life, so that
-//! nothing of an earlier stay is found. Commands go to a node by connections of their own; where it answers that a slot has
-//! moved, it has not done the command, which goes to the right one.
+//! In a cluster a node that takes over from another says so in that store, under its epoch, before anything counts that it
+//! is told ([`Generations::highest`]), and from then on the other is not confirmed any more: cut off from the rest, it may go
+//! on answering without knowing. They know each other by what the one has followed as a replica of the other.
+//!
+//! Each node of a cluster has its own generation. A slot that moves takes its keys with it, but they carry the generation
+//! of the node that it came from, and count as absent. Nothing of an earlier stay is found: a node takes a slot under the
+//! highest epoch of the cluster, so that one which takes it back has another epoch, and hence another life, than it had then.
+//! (With the next slot that it takes its epoch is the highest still, and its life goes on.) Commands go to a node by
+//! connections of their own; where it answers that a slot has moved, it has not done the command, which goes to the right one.
+//!
+//! While a slot moves, the node that it leaves sends whoever asks for what has left already to the node that it goes to, and
+//! there he goes by the keys of the first. It may do so when the other has the slot already, and everybody else asks that one
+//! by its own keys. So whoever was sent asks the other after his command whether it has the slot ([`ask_next`]): there is one
+//! moment from which on only its own keys count.
 
 mod identity;
 mod link;
@@ -34,11 +44,13 @@ use std::time::Duration;
 
 use fred::error::Error;
 use fred::types::Value;
+use fred::types::config::Server;
 use futures::future::{join_all, try_join_all};
 use storage::{Deadline, Generations, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use self::link::Link;
+use self::member::in_time;
 pub(crate) use self::member::{Confirmed, Member, Purpose};
 use self::topology::Topology;
 use crate::client::RedisClient;
@@ -50,7 +62,6 @@ pub const HOLDS: Duration = Duration::from_millis(500);
 
 const STORE: &str = "Redis";
 const BETWEEN_CONFIRMATIONS: Duration = Duration::from_millis(150);
-const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 
 /// A cluster is looked at every so many confirmations, and whenever something of it cannot be reached.
 const LOOK_EVERY: u32 = 20;
@@ -115,7 +126,8 @@ impl RedisNode {
     async fn confirm_all(&self) -> bool {
         let members = self.members();
         let confirmations = members.iter().map(async |member| {
-            let confirmed = member.confirm_any(Deadline::after(CONFIRM_WITHIN)).await;
+            // What comes later is of no use.
+            let confirmed = member.confirm_any(Deadline::after(HOLDS)).await;
             confirmed
                 .inspect_err(|error| tracing::debug!(%error, "the generation of Redis is not confirmed"))
                 .is_ok()
@@ -162,19 +174,19 @@ impl RedisNode {
             let asking = self
                 .by_owner(&places, tags)?
                 .into_iter()
-                .map(|(member, places)| self.ask_member(member, places, purpose, deadline, &request));
+                .map(|share| self.ask_member(share, tags, purpose, deadline, &request));
             let mut moved = Vec::new();
-            for (place, answer) in try_join_all(asking).await?.into_iter().flatten() {
-                match answer {
-                    Some(answer) => answers[place] = Some(answer),
-                    None => moved.push(place),
+            for (place, told) in try_join_all(asking).await?.into_iter().flatten() {
+                match told {
+                    Told::Answer(answer) => answers[place] = Some(answer),
+                    Told::Elsewhere(elsewhere) => moved.push((place, elsewhere)),
                 }
             }
             if moved.is_empty() {
                 return Ok(answers.into_iter().flatten().collect());
             }
-            places = moved;
-            self.look().await?;
+            places = moved.iter().map(|(place, _)| *place).collect();
+            in_time(deadline, self.look_for(moved, tags)).await??;
         }
         Err(StoreError::unavailable(STORE, "slots of the cluster are moving about"))
     }
@@ -196,60 +208,107 @@ impl RedisNode {
         Ok(by_owner)
     }
 
-    /// What a member answers for these places; nothing for what it does not have any more.
+    /// What a member answers for these places.
     async fn ask_member(
         &self,
-        member: Arc<Member>,
-        places: Vec<usize>,
+        (member, places): Share,
+        tags: &[u64],
         purpose: Purpose,
         deadline: Deadline,
         request: &impl Fn(usize, &Confirmed) -> Request,
-    ) -> Result<Vec<(usize, Option<Answer>)>, StoreError> {
+    ) -> Result<Vec<(usize, Told)>, StoreError> {
         let requests = |confirmed: &Confirmed| places.iter().map(|place| request(*place, confirmed)).collect();
         let (answers, confirmed) = member.ask(purpose, deadline, requests).await?;
-        let mut told = Vec::with_capacity(places.len());
+        let mut all = Vec::with_capacity(places.len());
         for (place, answer) in places.into_iter().zip(answers) {
-            let value = match answer {
-                Ok(value) => Some(value),
-                Err(error) => match Redirection::of(&error) {
-                    Some(Redirection::Moved) => None,
-                    Some(Redirection::Ask(address)) => {
-                        let request = request(place, &confirmed);
-                        Some(self.ask_next(&address, &request, purpose, deadline).await?)
-                    }
-                    None => return Err(failed(error)),
-                },
+            let told = match Redirection::of(&answer, &member) {
+                Some(Redirection::Ask(server)) => {
+                    let next = in_time(deadline, self.member_at(server)).await??;
+                    let request = |confirmed: &Confirmed| request(place, confirmed);
+                    ask_next(&next, &confirmed, tags[place], purpose, deadline, request).await?
+                }
+                _ => told(answer, &member, confirmed.server_ms)?,
             };
-            let server_ms = confirmed.server_ms;
-            told.push((place, value.map(|value| Answer { value, server_ms })));
+            all.push((place, told));
         }
-        Ok(told)
+        Ok(all)
     }
 
-    /// Asks the node that takes over a slot, by the keys of the one that it takes it from.
-    async fn ask_next(
-        &self,
-        address: &str,
-        request: &Request,
-        purpose: Purpose,
-        deadline: Deadline,
-    ) -> Result<Value, StoreError> {
-        let Servers::Cluster(topology) = &self.servers else {
-            return Err(StoreError::unavailable(
-                STORE,
-                "a server that stands alone speaks of slots",
-            ));
-        };
-        let member = topology.member_at(address).await.map_err(failed)?;
-        member.ask_for_slot(purpose, deadline, request).await?.map_err(failed)
-    }
-
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn member_at(&self, server: Server) -> Result<Arc<Member>, StoreError> {
         match &self.servers {
-            Servers::One(_) => Err(StoreError::unavailable(STORE, "it has become part of a cluster")),
-            Servers::Cluster(topology) => topology.look().await.map_err(failed),
+            Servers::One(_) => Err(speaks_of_slots()),
+            Servers::Cluster(topology) => Ok(topology.member_at(server).await),
         }
     }
+
+    /// Asks who has which slots, and otherwise believes those who have said where these places are.
+    async fn look_for(&self, moved: Vec<(usize, Elsewhere)>, tags: &[u64]) -> Result<(), StoreError> {
+        let Servers::Cluster(topology) = &self.servers else {
+            return Err(speaks_of_slots());
+        };
+        topology.look().await.map_err(failed)?;
+        for (place, Elsewhere { said_by, server }) in moved {
+            if let Some(server) = server {
+                topology.follow(slot(tags[place]), &said_by, server).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks the node that takes over a slot, by the keys of the one that it takes it from.
+///
+/// Whether it has the slot by then, it is asked after that: what counts was done before it had, and what others were told
+/// under its own keys came later. Where it has, what was done by the other's keys does not count, and is done by its own.
+async fn ask_next(
+    next: &Arc<Member>,
+    source: &Confirmed,
+    tag: u64,
+    purpose: Purpose,
+    deadline: Deadline,
+    request: impl Fn(&Confirmed) -> Request,
+) -> Result<Told, StoreError> {
+    let has_slot = Request::new("EXISTS", vec![Value::from(format!("t{{{tag}}}"))]);
+    let by_source = request(source);
+    let asked = next.ask_for_slot(purpose, deadline, &by_source, has_slot);
+    let ([answer, has_slot], confirmed) = asked.await?;
+    if let Some(Redirection::Moved(_)) = Redirection::of(&has_slot, next) {
+        // What it was given goes by the clock of the other.
+        return told(answer, next, confirmed.server_ms.min(source.server_ms));
+    }
+    let (mut answers, confirmed) = next
+        .ask(purpose, deadline, |confirmed| vec![request(confirmed)])
+        .await?;
+    let answer = answers.pop().expect("there is an answer for each request");
+    told(answer, next, confirmed.server_ms)
+}
+
+/// What a member has told of a request.
+enum Told {
+    Answer(Answer),
+    Elsewhere(Elsewhere),
+}
+
+/// A request belongs to another node.
+struct Elsewhere {
+    said_by: Arc<Member>,
+    /// To this one, as far as it knows.
+    server: Option<Server>,
+}
+
+fn told(answer: Result<Value, Error>, by: &Arc<Member>, server_ms: u64) -> Result<Told, StoreError> {
+    let server = match Redirection::of(&answer, by) {
+        Some(Redirection::Moved(server)) => Some(server),
+        Some(Redirection::Ask(_)) => None,
+        None => {
+            let value = answer.map_err(failed)?;
+            return Ok(Told::Answer(Answer { value, server_ms }));
+        }
+    };
+    Ok(Told::Elsewhere(Elsewhere {
+        said_by: Arc::clone(by),
+        server,
+    }))
 }
 
 /// A server, and which of several requests go to it.
@@ -263,19 +322,29 @@ pub(crate) struct Answer {
 }
 
 /// Where a cluster says that a command belongs. It has not been done.
+#[derive(Debug, PartialEq, Eq)]
 enum Redirection {
     /// To another node from now on.
-    Moved,
-    /// This once to the node at this address, which takes over the slot.
-    Ask(String),
+    Moved(Server),
+    /// This once to another node, which takes over the slot.
+    Ask(Server),
 }
 
 impl Redirection {
-    fn of(error: &Error) -> Option<Self> {
-        let mut words = error.details().split_whitespace();
-        match (words.next()?, words.nth(1)) {
-            ("MOVED", _) => Some(Self::Moved),
-            ("ASK", Some(address)) => Some(Self::Ask(address.to_owned())),
+    fn of(answer: &Result<Value, Error>, by: &Member) -> Option<Self> {
+        Self::parse(answer.as_ref().err()?.details(), by.host())
+    }
+
+    /// A node that does not know its own address means the one by which `host` was asked.
+    fn parse(text: &str, host: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let (kind, address) = (words.next()?, words.nth(1)?);
+        let (known, port) = address.rsplit_once(':')?;
+        let host = if matches!(known, "" | "?") { host } else { known };
+        let server = Server::new(host, port.parse::<u16>().ok()?);
+        match kind {
+            "MOVED" => Some(Self::Moved(server)),
+            "ASK" => Some(Self::Ask(server)),
             _ => None,
         }
     }
@@ -286,22 +355,37 @@ fn slot(tag: u64) -> u16 {
     fred::util::redis_keyslot(tag.to_string().as_bytes())
 }
 
+fn speaks_of_slots() -> StoreError {
+    StoreError::unavailable(STORE, "a server that stands alone speaks of slots")
+}
+
 fn failed(error: Error) -> StoreError {
     store_error(STORE, error)
 }
 
 #[cfg(test)]
 mod tests {
-    use fred::error::ErrorKind;
-
     use super::*;
 
     #[test]
     fn redirections_are_told_from_failures() {
-        let of = |text: &'static str| Redirection::of(&Error::new(ErrorKind::Cluster, text));
-        assert!(matches!(of("MOVED 3999 127.0.0.1:6381"), Some(Redirection::Moved)));
-        assert!(matches!(of("ASK 3999 127.0.0.1:6381"), Some(Redirection::Ask(at)) if at == "127.0.0.1:6381"));
-        assert!(of("CLUSTERDOWN The cluster is down").is_none());
+        let of = |text| Redirection::parse(text, "10.0.0.1");
+        let at = |host| Server::new(host, 6381);
+        assert_eq!(
+            of("MOVED 3999 127.0.0.1:6381"),
+            Some(Redirection::Moved(at("127.0.0.1")))
+        );
+        assert_eq!(of("ASK 3999 ::1:6381"), Some(Redirection::Ask(at("::1"))));
+        for unknown in ["MOVED 3999 :6381", "MOVED 3999 ?:6381"] {
+            assert_eq!(of(unknown), Some(Redirection::Moved(at("10.0.0.1"))));
+        }
+        for other in [
+            "CLUSTERDOWN The cluster is down",
+            "MOVED 3999",
+            "TRYAGAIN Multiple keys 1:2",
+        ] {
+            assert_eq!(of(other), None);
+        }
     }
 
     #[test]

@@ -87,15 +87,19 @@ pub(crate) async fn send(client: &Client, requests: &[Request]) -> Vec<Result<Va
     answers
 }
 
-/// As [`send`], to a node that takes over the slot of the keys.
-pub(crate) async fn send_asking(client: &Client, request: &Request) -> Result<Value, Error> {
+/// As [`send`], to a node that takes over the slot of the keys; and what it answers after that to `then`, for which it does
+/// not make that exception.
+pub(crate) async fn send_asking(client: &Client, request: &Request, then: Request) -> [Result<Value, Error>; 2] {
     let whole = request.with_source();
-    let pair = [
+    let all = [
         Request::new("ASKING", Vec::new()),
         whole.unwrap_or_else(|| request.clone()),
+        then,
     ];
-    let mut answers = send_once(client, &pair).await;
-    answers.pop().expect("there are as many answers as requests")
+    let mut answers = send_once(client, &all).await;
+    let mut last = || answers.pop().expect("there are as many answers as requests");
+    let then = last();
+    [last(), then]
 }
 
 async fn send_once(client: &Client, requests: &[Request]) -> Vec<Result<Value, Error>> {

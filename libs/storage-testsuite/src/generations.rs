@@ -28,6 +28,8 @@ macro_rules! generations_contract {
             another_life_has_a_higher_number,
             whoever_sees_a_life_at_the_same_time_gets_the_same_number,
             no_two_nodes_share_a_number,
+            the_highest_number_of_a_name_stays,
+            the_highest_of_those_who_give_one_at_the_same_time_stays,
         }
     };
 }
@@ -73,4 +75,32 @@ pub async fn no_two_nodes_share_a_number(backend: impl GenerationsBackend) {
         numbers.extend(futures::future::join_all(all).await);
     }
     assert_eq!(numbers.len(), 2 * NODES);
+}
+
+async fn highest(generations: &dyn Generations, name: &str, number: u64) -> u64 {
+    generations.highest(name, number, deadline()).await.unwrap()
+}
+
+pub async fn the_highest_number_of_a_name_stays(backend: impl GenerationsBackend) {
+    let generations = backend.open().await;
+    assert_eq!(highest(&*generations, "a", 0).await, 0);
+    for (given, highest_then) in [(3, 3), (2, 3), (0, 3), (7, 7), (7, 7), (1, 7)] {
+        assert_eq!(highest(&*generations, "a", given).await, highest_then, "{given}");
+    }
+    assert_eq!(highest(&*generations, "b", 0).await, 0);
+    let life = current(&*generations, "a", "1").await;
+    assert_eq!(
+        highest(&*generations, "a", 0).await,
+        7,
+        "a node of this name is something else"
+    );
+    assert_eq!(current(&*generations, "a", "1").await, life);
+}
+
+pub async fn the_highest_of_those_who_give_one_at_the_same_time_stays(backend: impl GenerationsBackend) {
+    let generations = backend.open().await;
+    let all = (1..=8).map(|number| highest(&*generations, "a", number));
+    let told = futures::future::join_all(all).await;
+    assert!((1..=8).zip(&told).all(|(given, told)| *told >= given), "{told:?}");
+    assert_eq!(highest(&*generations, "a", 0).await, 8);
 }

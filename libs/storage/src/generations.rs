@@ -17,4 +17,10 @@ pub trait Generations: Send + Sync {
     /// than the one that the store knows raises the generation there. As of a moment after the call: every process asks
     /// a few times each second, so one cheap round trip where nothing is new.
     async fn current(&self, node: &str, incarnation: &str, deadline: Deadline) -> Result<Generation, StoreError>;
+
+    /// The highest number that was ever given for `name`, this one included; 0 where nobody gave one. Names are apart from
+    /// those of nodes. As of a moment after the call, and as cheap where nothing is new.
+    ///
+    /// By it nodes that may take one another's place tell who came last.
+    async fn highest(&self, name: &str, number: u64, deadline: Deadline) -> Result<u64, StoreError>;
 }

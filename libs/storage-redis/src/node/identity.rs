@@ -28,6 +28,19 @@ pub(super) struct Identity {
     pub(super) incarnation: Arc<str>,
     /// Its clock, in milliseconds since 1970.
     pub(super) server_ms: u64,
+    /// Whose place it takes, where it is part of a cluster.
+    pub(super) succession: Option<Succession>,
+}
+
+/// By what a primary of a cluster and the replica that took over from it know each other.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Succession {
+    /// Under which it has its slots: of two that claim the same ones, the higher is right.
+    pub(super) epoch: u64,
+    /// What its own replicas follow.
+    pub(super) replication: String,
+    /// What it followed itself, before it became a primary.
+    pub(super) followed: Option<String>,
 }
 
 /// Asks a server who it is.
@@ -58,21 +71,45 @@ fn identity(server: &str, replication: &str, server_ms: u64, cluster: Option<(&s
         return Err(Error::new(ErrorKind::Routing, REPLICA));
     }
     // Another replication id without another process: it was a replica in between, and holds what its primary held.
-    let life = format!("{}/{}", field(server, "run_id")?, field(replication, "master_replid")?);
-    let (name, incarnation) = match cluster {
-        None => (ALONE.to_owned(), life),
+    let replid = field(replication, "master_replid")?;
+    let life = format!("{}/{replid}", field(server, "run_id")?);
+    let Some((node, cluster)) = cluster else {
+        return Ok(Identity {
+            name: ALONE.to_owned(),
+            incarnation: life.into(),
+            server_ms,
+            succession: None,
+        });
+    };
+    let epoch = epoch(cluster, "cluster_my_epoch")?;
+    let followed = field(replication, "master_replid2")
+        .ok()
+        .filter(|id| id.bytes().any(|byte| byte != b'0'));
+    Ok(Identity {
+        name: node.to_owned(),
         // A node that takes a slot from another raises its epoch. What it held of that slot before, if it ever did, must
         // not be found again.
-        Some((node, cluster)) => (
-            node.to_owned(),
-            format!("{life}/{}", field(cluster, "cluster_my_epoch")?),
-        ),
-    };
-    Ok(Identity {
-        name,
-        incarnation: incarnation.into(),
+        incarnation: format!("{life}/{epoch}").into(),
         server_ms,
+        succession: Some(Succession {
+            epoch,
+            replication: replid.to_owned(),
+            followed: followed.map(str::to_owned),
+        }),
     })
+}
+
+/// Of the whole cluster, by what a node says of it.
+pub(super) fn current_epoch(cluster: &str) -> Result<u64, Error> {
+    epoch(cluster, "cluster_current_epoch")
+}
+
+fn epoch(cluster: &str, name: &str) -> Result<u64, Error> {
+    // The store has numbers with a sign.
+    let epoch = field(cluster, name)?.parse().ok();
+    epoch
+        .and_then(|epoch: i64| u64::try_from(epoch).ok())
+        .ok_or_else(|| Error::new(ErrorKind::Protocol, format!("{name} is no number")))
 }
 
 fn field<'t>(text: &'t str, name: &str) -> Result<&'t str, Error> {
@@ -101,8 +138,23 @@ mod tests {
             (alone.name.as_str(), &*alone.incarnation, alone.server_ms),
             (ALONE, "abc/def", 7)
         );
+        assert_eq!(alone.succession, None);
         let member = identity(SERVER, REPLICATION, 7, Some(("n1", "cluster_my_epoch:3\r\n"))).unwrap();
         assert_eq!((member.name.as_str(), &*member.incarnation), ("n1", "abc/def/3"));
+    }
+
+    #[test]
+    fn who_took_over_tells_from_whom() {
+        let followed = |replication: &str| {
+            let member = identity(SERVER, replication, 7, Some(("n1", "cluster_my_epoch:3\r\n")));
+            let succession = member.unwrap().succession.unwrap();
+            assert_eq!((succession.epoch, &*succession.replication), (3, "def"));
+            succession.followed
+        };
+        assert_eq!(followed(REPLICATION), None);
+        assert_eq!(followed(&format!("{REPLICATION}master_replid2:0000\r\n")), None);
+        let of_another = format!("{REPLICATION}master_replid2:00ab\r\n");
+        assert_eq!(followed(&of_another).as_deref(), Some("00ab"));
     }
 
     #[test]

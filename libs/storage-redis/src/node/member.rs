@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use fred::clients::Client;
 use fred::error::Error;
 use fred::types::Value;
+use futures::future::{BoxFuture, FutureExt};
 use model::Generation;
 use parking_lot::Mutex;
 use storage::{Deadline, Generations, StoreError};
 
-use super::identity::{Identity, identify, is_replica};
+use super::identity::{Identity, Succession, identify, is_replica};
 use super::link::Link;
 use super::{HOLDS, STORE};
 use crate::error::store_error;
@@ -94,16 +95,17 @@ impl Member {
         self.end(talk, deadline).await.map(|confirmed| (answers, confirmed))
     }
 
-    /// As [`Member::ask`], of a node that takes over the slot of the request's keys.
+    /// As [`Member::ask`], of a node that takes over the slot of the request's keys; and what it answers after that to `then`.
     pub(super) async fn ask_for_slot(
         &self,
         purpose: Purpose,
         deadline: Deadline,
         request: &Request,
-    ) -> Result<Result<Value, Error>, StoreError> {
+        then: Request,
+    ) -> Result<([Result<Value, Error>; 2], Confirmed), StoreError> {
         let talk = self.begin(purpose, deadline).await?;
-        let answer = in_time(deadline, send_asking(talk.client, request)).await?;
-        self.end(talk, deadline).await.map(|_| answer)
+        let answers = in_time(deadline, send_asking(talk.client, request, then)).await?;
+        self.end(talk, deadline).await.map(|confirmed| (answers, confirmed))
     }
 
     async fn begin(&self, purpose: Purpose, deadline: Deadline) -> Result<Talk<'_>, StoreError> {
@@ -159,6 +161,11 @@ impl Member {
         connected.unwrap_or(at(0))
     }
 
+    /// The name by which it is reached.
+    pub(super) fn host(&self) -> &str {
+        self.links.first().map_or("", Link::host)
+    }
+
     /// Waits until it is connected, or for so long.
     pub(super) async fn wait(&self, at_most: Duration) {
         futures::future::join_all(self.links.iter().map(|link| link.wait(at_most))).await;
@@ -178,7 +185,13 @@ impl Member {
     }
 
     /// Asks over this connection, unless somebody else has done so just now.
-    async fn confirm(&self, link: &Link, deadline: Deadline) -> Result<Confirmed, StoreError> {
+    ///
+    /// Boxed, since whatever uses Redis would have all of it inside, deeper than the compiler goes.
+    fn confirm<'m>(&'m self, link: &'m Link, deadline: Deadline) -> BoxFuture<'m, Result<Confirmed, StoreError>> {
+        self.confirm_now(link, deadline).boxed()
+    }
+
+    async fn confirm_now(&self, link: &Link, deadline: Deadline) -> Result<Confirmed, StoreError> {
         let _one = in_time(deadline, self.confirming.lock()).await?;
         if let Some(confirmed) = self.believed(link.life().1.as_ref()) {
             return Ok(confirmed);
@@ -191,16 +204,21 @@ impl Member {
         let client = link.client().map_err(failed)?;
         let life = link.life().0;
         let identified = in_time(deadline, identify(client, self.is_clustered)).await?;
-        let Identity {
-            name,
-            incarnation,
-            server_ms,
-        } = identified.map_err(|error| {
+        let identity = identified.map_err(|error| {
             if is_replica(&error) {
                 *self.confirmed.lock() = None;
             }
             failed(error)
         })?;
+        if let Some(succession) = &identity.succession {
+            self.succeed(succession, deadline).await?;
+        }
+        let Identity {
+            name,
+            incarnation,
+            server_ms,
+            ..
+        } = identity;
         let generation = self.generations.current(&name, &incarnation, deadline).await?;
         if !link.note(life, &incarnation) {
             return Err(made_anew());
@@ -220,6 +238,20 @@ impl Member {
         }
         Ok(confirmed)
     }
+
+    /// Tells the store from whom it has taken over, and fails where somebody else has: he may go on answering for a while
+    /// without knowing.
+    async fn succeed(&self, succession: &Succession, deadline: Deadline) -> Result<(), StoreError> {
+        let epoch = succession.epoch;
+        let followed = succession.followed.as_ref().map(|followed| (followed, epoch));
+        for (replication, told) in followed.into_iter().chain([(&succession.replication, 0)]) {
+            if self.generations.highest(replication, told, deadline).await? > epoch {
+                *self.confirmed.lock() = None;
+                return Err(StoreError::unavailable(STORE, "another node has taken over from it"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is said over a connection, under what was confirmed before.
@@ -230,7 +262,7 @@ struct Talk<'m> {
     confirmed: Confirmed,
 }
 
-async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result<T, StoreError> {
+pub(super) async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result<T, StoreError> {
     let outcome = tokio::time::timeout_at(deadline.instant().into(), work).await;
     outcome.map_err(|_| StoreError::Timeout { store: STORE })
 }

@@ -7,10 +7,11 @@ use ahash::AHashMap;
 use fred::error::{Error, ErrorKind};
 use fred::types::Value;
 use fred::types::config::Server;
-use futures::future::join_all;
+use futures::future::{BoxFuture, FutureExt, join_all};
 use parking_lot::RwLock;
 use storage::Generations;
 
+use super::identity::current_epoch;
 use super::link::Link;
 use super::member::Member;
 use crate::options::Parsed;
@@ -21,6 +22,9 @@ const SLOTS: usize = 16_384;
 /// How often, at most, the cluster is asked who has which slots.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
+/// A node that does not tell by then is passed over.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
+
 /// A cluster, as it was when it was last looked at.
 pub(super) struct Topology {
     parsed: Parsed,
@@ -29,7 +33,19 @@ pub(super) struct Topology {
     /// Who tells, when no member does: the addresses that were configured.
     seeds: Vec<Link>,
     table: RwLock<Arc<Table>>,
-    looked: tokio::sync::Mutex<Option<Instant>>,
+    looked: tokio::sync::Mutex<Looked>,
+}
+
+/// How the cluster was looked at last.
+#[derive(Default)]
+struct Looked {
+    begun: Option<Instant>,
+    /// Whether anybody has told.
+    is_known: bool,
+    /// The highest epoch that any node has told of.
+    epoch: u64,
+    /// Looks so far: each asks another node first.
+    count: usize,
 }
 
 #[derive(Clone, Default)]
@@ -77,58 +93,86 @@ impl Topology {
     }
 
     /// The node at an address, which may be new to the cluster.
-    pub(super) async fn member_at(&self, address: &str) -> Result<Arc<Member>, Error> {
-        let (host, port) = address
-            .rsplit_once(':')
-            .ok_or_else(|| Error::new(ErrorKind::Cluster, "a node without an address"))?;
-        let server = Server::new(host, port.parse::<u16>()?);
+    pub(super) async fn member_at(&self, server: Server) -> Arc<Member> {
         if let Some(member) = self.table.read().members.get(&server) {
-            return Ok(Arc::clone(member));
+            return Arc::clone(member);
         }
         let member = Arc::new(self.member(&server));
         member.wait(self.patience()).await;
         let mut table = self.table.write();
         let mut with_it = Table::clone(&table);
-        with_it.members.insert(server, Arc::clone(&member));
+        let member = Arc::clone(with_it.members.entry(server).or_insert(member));
         *table = Arc::new(with_it);
-        Ok(member)
+        member
     }
 
-    /// Asks the cluster who has which slots, unless that has been done just now.
-    pub(super) async fn look(&self) -> Result<(), Error> {
-        let mut looked = self.looked.lock().await;
-        if looked.is_some_and(|looked| looked.elapsed() < BETWEEN_LOOKS) {
-            return Ok(());
+    /// Goes by what a node has said of a slot that it does not have: it may know that before those who are asked do.
+    pub(super) async fn follow(&self, slot: u16, said_by: &Arc<Member>, server: Server) {
+        let is_known = |table: &Table| {
+            let owner = table.owners.get(usize::from(slot)).and_then(Option::as_ref);
+            owner.is_some_and(|owner| !Arc::ptr_eq(owner, said_by))
+        };
+        if is_known(&self.table.read()) {
+            return;
         }
-        let ranges = self.ask().await?;
+        let owner = self.member_at(server).await;
+        let mut table = self.table.write();
+        if !is_known(&table) {
+            let mut with_it = Table::clone(&table);
+            if let Some(place) = with_it.owners.get_mut(usize::from(slot)) {
+                *place = Some(owner);
+            }
+            *table = Arc::new(with_it);
+        }
+    }
+
+    /// Asks the cluster who has which slots. Those who want to know at the same time share an answer.
+    ///
+    /// Boxed, as what a member confirms.
+    pub(super) fn look(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.look_now().boxed()
+    }
+
+    async fn look_now(&self) -> Result<(), Error> {
+        let wanted = Instant::now();
+        let mut looked = self.looked.lock().await;
+        if looked.begun.is_some_and(|begun| begun >= wanted) {
+            let is_known = looked.is_known.then_some(());
+            return is_known.ok_or_else(unreachable);
+        }
+        if let Some(begun) = looked.begun {
+            tokio::time::sleep_until((begun + BETWEEN_LOOKS).into()).await;
+        }
+        (looked.begun, looked.is_known) = (Some(Instant::now()), false);
+        let ranges = self.ask(&mut looked).await?;
         let table = self.table(ranges).await;
         *self.table.write() = Arc::new(table);
-        *looked = Some(Instant::now());
+        looked.is_known = true;
         Ok(())
     }
 
-    async fn ask(&self) -> Result<Vec<Range>, Error> {
-        let members = self.members();
+    /// What a node tells that knows as much as any has: one that was cut off may go on telling what was.
+    async fn ask(&self, looked: &mut Looked) -> Result<Vec<Range>, Error> {
+        looked.count = looked.count.wrapping_add(1);
+        let mut members = self.members();
+        let first = looked.count % members.len().max(1);
+        members.rotate_left(first);
         let links = members.iter().map(|member| member.link()).chain(&self.seeds);
-        let mut failure = Error::new(ErrorKind::Cluster, "no node of the cluster can be reached");
+        let mut failure = unreachable();
+        let mut newest: Option<View> = None;
         for link in links {
-            let client = match link.client() {
-                Ok(client) => client,
-                Err(error) => {
-                    failure = error;
-                    continue;
-                }
-            };
-            let slots = Request::new("CLUSTER", vec![Value::from("SLOTS")]);
-            match send(client, &[slots]).await.pop() {
-                Some(Ok(answer)) => {
-                    return Ok(ranges(answer, link.host()));
-                }
-                Some(Err(error)) => failure = error,
-                None => {}
+            match view(link).await {
+                Ok(view) if newest.as_ref().is_none_or(|newest| newest.epoch < view.epoch) => newest = Some(view),
+                Ok(_) => {}
+                Err(error) => failure = error,
+            }
+            if newest.as_ref().is_some_and(|newest| newest.epoch >= looked.epoch) {
+                break;
             }
         }
-        Err(failure)
+        let newest = newest.ok_or(failure)?;
+        looked.epoch = newest.epoch;
+        Ok(newest.ranges)
     }
 
     async fn table(&self, ranges: Vec<Range>) -> Table {
@@ -160,6 +204,33 @@ impl Topology {
         let links = (0..self.connections).map(|_| Link::new(&parsed)).collect();
         Member::new(links, true, Arc::clone(&self.generations))
     }
+}
+
+fn unreachable() -> Error {
+    Error::new(ErrorKind::Cluster, "no node of the cluster can be reached")
+}
+
+/// What a node knows of its cluster.
+struct View {
+    /// Goes up whenever one node takes over from another.
+    epoch: u64,
+    ranges: Vec<Range>,
+}
+
+async fn view(link: &Link) -> Result<View, Error> {
+    let client = link.client()?;
+    let cluster = |what: &str| Request::new("CLUSTER", vec![Value::from(what)]);
+    let requests = [cluster("INFO"), cluster("SLOTS")];
+    let answers = tokio::time::timeout(TOLD_WITHIN, send(client, &requests)).await;
+    let answers = answers.map_err(|_| Error::new(ErrorKind::Timeout, "a node does not tell what it knows"))?;
+    let answers: Result<Vec<Value>, Error> = answers.into_iter().collect();
+    let mut answers = answers?.into_iter();
+    let mut next = || answers.next().unwrap_or(Value::Null);
+    let info = next().into_string().unwrap_or_default();
+    Ok(View {
+        epoch: current_epoch(&info)?,
+        ranges: ranges(next(), link.host()),
+    })
 }
 
 struct Range {

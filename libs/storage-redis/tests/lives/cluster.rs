@@ -12,21 +12,16 @@ use crate::server::{Server, programs};
 use crate::world::{World, deadline};
 
 const USERS: u64 = 60;
-const NODES: u32 = 3;
+const NODES: u16 = 3;
 
-/// Nodes that share the slots evenly.
+/// Nodes that share the slots evenly, and don't mind when one of them is slow.
 async fn cluster(program: &str) -> Vec<Server> {
-    let options = [
-        "--cluster-enabled",
-        "yes",
-        "--cluster-node-timeout",
-        "60000",
-        "--cluster-announce-ip",
-        "127.0.0.1",
-        "--cluster-require-full-coverage",
-        "no",
-    ];
-    let nodes = join_all((0..NODES).map(|_| Server::start(program, &options))).await;
+    cluster_that_waits(program, "60000").await
+}
+
+/// Nodes that share the slots evenly, and take one for dead that does not answer for so many milliseconds.
+pub(crate) async fn cluster_that_waits(program: &str, timeout_ms: &str) -> Vec<Server> {
+    let nodes = join_all((0..NODES).map(|_| node(program, timeout_ms))).await;
     let share = 16_384 / NODES;
     for (number, node) in (0..NODES).zip(&nodes) {
         let last = if number + 1 == NODES {
@@ -39,14 +34,58 @@ async fn cluster(program: &str) -> Vec<Server> {
         let _: String = node
             .ask("CLUSTER", &["SET-CONFIG-EPOCH", &(number + 1).to_string()])
             .await;
-        let _: String = node
-            .ask("CLUSTER", &["MEET", "127.0.0.1", &nodes[0].port.to_string()])
-            .await;
+    }
+    for (number, node) in nodes.iter().enumerate() {
+        meet(node, &nodes[..number]).await;
     }
     for node in &nodes {
         wait_for_slots(node).await;
     }
     nodes
+}
+
+/// A node gets to know others at once: else it hears of each from another, by and by.
+pub(crate) async fn meet(node: &Server, others: &[Server]) {
+    for other in others {
+        let _: String = node
+            .ask("CLUSTER", &["MEET", "127.0.0.1", &other.port.to_string()])
+            .await;
+    }
+}
+
+/// A node of a cluster that is yet to be met by others.
+pub(crate) async fn node(program: &str, timeout_ms: &str) -> Server {
+    let options = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        timeout_ms,
+        "--cluster-announce-ip",
+        "127.0.0.1",
+        "--cluster-require-full-coverage",
+        "no",
+        "--repl-diskless-sync-delay",
+        "0",
+    ];
+    Server::start(program, &options).await
+}
+
+/// So many numbers whose keys the first node has, each in a slot of its own.
+pub(crate) async fn numbers_of_the_first<const N: usize>(nodes: &[Server]) -> [u64; N] {
+    let mut numbers = Vec::new();
+    for number in 1.. {
+        if numbers.len() == N {
+            break;
+        }
+        if slot_of(&nodes[0], number).await < 16_384 / NODES {
+            numbers.push(number);
+        }
+    }
+    numbers.try_into().unwrap()
+}
+
+pub(crate) async fn slot_of(node: &Server, number: u64) -> u16 {
+    node.ask("CLUSTER", &["KEYSLOT", &number.to_string()]).await
 }
 
 async fn wait_for_slots(node: &Server) {
@@ -55,7 +94,7 @@ async fn wait_for_slots(node: &Server) {
         let slots: Vec<fred::types::Value> = node.ask("CLUSTER", &["SLOTS"]).await;
         if state.contains("cluster_state:ok")
             && state.contains("cluster_slots_ok:16384")
-            && slots.len() >= NODES as usize
+            && slots.len() >= usize::from(NODES)
         {
             return;
         }
@@ -63,7 +102,7 @@ async fn wait_for_slots(node: &Server) {
     }
 }
 
-fn url(node: &Server) -> String {
+pub(crate) fn url(node: &Server) -> String {
     node.url().replace("redis://", "redis-cluster://")
 }
 
@@ -123,7 +162,7 @@ async fn everybody_who_has_a_timeline_is_found() {
             from = next;
         }
         assert_eq!(met, everybody);
-        assert!(pages >= NODES, "{pages} pages of so many nodes");
+        assert!(pages >= u32::from(NODES), "{pages} pages of so many nodes");
         let elsewhere = WalkPlace {
             part: from.part + (1 << 32),
             ..from
@@ -162,7 +201,7 @@ async fn move_slot(nodes: &[Server], slot: u64, from: usize, to: usize, worlds: 
     let (source, target, slot) = (&nodes[from], &nodes[to], slot.to_string());
     let ids: Vec<String> = join_all(nodes.iter().map(|node| node.ask::<String>("CLUSTER", &["MYID"]))).await;
     let mine: String = source.ask("CLUSTER", &["NODES"]).await;
-    if !has_slot(&mine, slot.parse().unwrap()) {
+    if !has_slot(&mine, &ids[from], slot.parse().unwrap()) {
         return next;
     }
     let set = async |node: &Server, state: &str, of: usize| {
@@ -183,10 +222,10 @@ async fn move_slot(nodes: &[Server], slot: u64, from: usize, to: usize, worlds: 
     use_all(worlds, next).await
 }
 
-fn has_slot(nodes: &str, slot: u16) -> bool {
-    let myself = nodes.lines().find(|line| line.contains("myself")).unwrap();
-    myself
-        .split(' ')
+/// Whether a node has a slot, by what one says of its cluster.
+pub(crate) fn has_slot(nodes: &str, node: &str, slot: u16) -> bool {
+    let its = nodes.lines().find(|line| line.starts_with(node)).unwrap();
+    its.split(' ')
         .skip(8)
         .filter(|range| !range.starts_with('['))
         .any(|range| {

@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cluster;
+mod failover;
 mod generations;
 mod losses;
 mod memory;
 mod near;
+mod resharding;
 mod security;
 mod server;
 mod world;

@@ -14,6 +14,7 @@ use storage::{
     TimelineStore, TweetCache,
 };
 use storage_redis::{RedisClient, RedisNode, RedisOptions, RedisTimelineOptions, RedisTimelines, RedisTweets};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) const READER: UserId = UserId::new(5);
 
@@ -28,6 +29,7 @@ pub(crate) fn deadline() -> Deadline {
 pub(crate) struct Lives {
     present: Mutex<BTreeMap<String, (String, Generation)>>,
     last: Mutex<u64>,
+    highest: Mutex<BTreeMap<String, u64>>,
     is_away: AtomicBool,
 }
 
@@ -67,6 +69,18 @@ impl Generations for Lives {
         present.insert(node.to_owned(), (incarnation.to_owned(), generation));
         Ok(generation)
     }
+
+    async fn highest(&self, name: &str, number: u64, _: Deadline) -> Result<u64, StoreError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("lives", "away"));
+        }
+        let mut highest = self.highest.lock();
+        let known = highest.get(name).copied().unwrap_or_default().max(number);
+        if number > 0 {
+            highest.insert(name.to_owned(), known);
+        }
+        Ok(known)
+    }
 }
 
 /// One process.
@@ -74,6 +88,9 @@ pub(crate) struct World {
     pub(crate) lives: Arc<Lives>,
     pub(crate) timelines: Arc<RedisTimelines>,
     pub(crate) tweets: Arc<RedisTweets>,
+    node: Arc<RedisNode>,
+    /// Ends what runs in the background.
+    _shutdown: DropGuard,
 }
 
 impl World {
@@ -93,7 +110,20 @@ impl World {
         Self {
             lives,
             timelines: RedisTimelines::new(Arc::clone(&node), options),
-            tweets: RedisTweets::new(node),
+            tweets: RedisTweets::new(Arc::clone(&node)),
+            node,
+            _shutdown: CancellationToken::new().drop_guard(),
+        }
+    }
+
+    /// The same, that confirms again and again, and looks who has which slots, as processes do.
+    pub(crate) fn running(self) -> Self {
+        let (node, shutdown) = (Arc::clone(&self.node), CancellationToken::new());
+        let guard = shutdown.clone().drop_guard();
+        tokio::spawn(async move { node.run(shutdown).await });
+        Self {
+            _shutdown: guard,
+            ..self
         }
     }
 
@@ -167,13 +197,17 @@ impl World {
     }
 
     pub(crate) async fn put(&self, id: u64, epoch: CacheEpoch) {
+        self.put_tweet(TweetId::new(id), epoch).await.unwrap();
+    }
+
+    pub(crate) async fn put_tweet(&self, id: TweetId, epoch: CacheEpoch) -> Result<(), StoreError> {
         let tweet = Arc::new(RenderedTweet {
-            id: TweetId::new(id),
+            id,
             author: READER,
             in_reply_to: None,
             json: Bytes::from_static(b"{}"),
         });
-        self.tweets.put(vec![tweet], epoch, deadline()).await.unwrap();
+        self.tweets.put(vec![tweet], epoch, deadline()).await
     }
 }
 

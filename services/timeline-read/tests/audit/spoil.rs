@@ -77,6 +77,10 @@ impl Generations for Always {
     async fn current(&self, _: &str, _: &str, _: Deadline) -> Result<Generation, StoreError> {
         Ok(self.0)
     }
+
+    async fn highest(&self, _: &str, number: u64, _: Deadline) -> Result<u64, StoreError> {
+        Ok(number)
+    }
 }
 
 /// A generation that no other test has.
