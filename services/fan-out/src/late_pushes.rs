@@ -2,9 +2,11 @@
 //!
 //! The first page of their followers is written with the batch. Of those who have more, the rest is walked here, one page after
 //! the other, so that small authors don't wait behind it. How far a walk has come is kept in memory alone: the tweet's event is
-//! acknowledged when the walk is done, and whoever receives it anew begins anew, which changes nothing where it was.
+//! acknowledged when the walk is done, and whoever receives it anew begins anew, which changes nothing where it was. It is in
+//! hand meanwhile as any other: one that fails for reasons of its own, or that processes die of, is set aside after some tries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::{TweetId, UserId};
 use parking_lot::Mutex;
@@ -48,6 +50,10 @@ impl LatePushes {
         self.under_way.lock().insert(push.receipt, push);
     }
 
+    fn has(&self, receipt: Receipt) -> bool {
+        self.under_way.lock().contains_key(&receipt)
+    }
+
     /// Taking turns: the next after the one that was taken last.
     fn after(&self, last: Option<Receipt>) -> Option<LatePush> {
         let under_way = self.under_way.lock();
@@ -61,7 +67,7 @@ impl LatePushes {
 }
 
 /// Goes on with what is under way, until `shutdown`.
-pub(crate) async fn work(fan_out: &FanOut, shutdown: &CancellationToken) {
+pub(crate) async fn work(fan_out: Arc<FanOut>, shutdown: CancellationToken) {
     let mut pause = Pause::new(fan_out.settings.longest_pause);
     let mut last = None;
     while !shutdown.is_cancelled() {
@@ -73,14 +79,23 @@ pub(crate) async fn work(fan_out: &FanOut, shutdown: &CancellationToken) {
         last = Some(push.receipt);
         match fan_out.go_on(push).await {
             Ok(()) => pause.reset(),
-            Err(error) => pause.after(&error, shutdown).await,
+            Err(error) if error.is_transient() => pause.after(&error, &shutdown).await,
+            Err(error) => {
+                tracing::error!(%error, tweet = %push.tweet, "a late push can't be done");
+                fan_out.late_pushes.remove(push.receipt);
+                fan_out.ports.log.fail(&[push.receipt]).await;
+            }
         }
     }
 }
 
 impl FanOut {
-    /// Writes the first page of followers; answers whether that was all. The rest is under way then.
+    /// Writes the first page of followers; answers whether that was all. The rest is under way then. In a batch that is tried
+    /// again it may be already.
     pub(crate) async fn push_late(&self, push: LatePush) -> Result<bool, StoreError> {
+        if self.late_pushes.has(push.receipt) {
+            return Ok(false);
+        }
         let rest = self.push_page(push).await?;
         if let Some(rest) = rest {
             self.late_pushes.put(rest);

@@ -85,16 +85,16 @@ impl FanOut {
     /// is time, and gives back what others go on with.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         // Tasks of their own, so that small authors don't wait for a processor either.
-        let mut chunk_workers = JoinSet::new();
+        let mut workers = JoinSet::new();
         for _ in 0..self.settings.chunk_workers {
-            chunk_workers.spawn(chunks::work(Arc::clone(&self), shutdown.clone()));
+            workers.spawn(chunks::work(Arc::clone(&self), shutdown.clone()));
         }
+        workers.spawn(late_pushes::work(Arc::clone(&self), shutdown.clone()));
         let work = async {
             tokio::join!(
                 worker::run(&self, &shutdown),
-                chunk_workers.join_all(),
+                workers.join_all(),
                 chunks::acknowledge(&self, &shutdown),
-                late_pushes::work(&self, &shutdown),
                 worker::prune(&self, &shutdown),
                 backlog::watch(&self, &shutdown),
                 books::keep(&self, &shutdown)

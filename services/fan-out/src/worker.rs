@@ -242,7 +242,6 @@ async fn look_again(fan_out: &FanOut, left_to_readers: &[LatePush]) -> Result<Ve
             under_way.push(push.receipt);
         }
     }
-    fan_out.ports.log.park(&under_way).await;
     Ok(under_way)
 }
 
