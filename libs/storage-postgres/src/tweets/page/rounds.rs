@@ -2,10 +2,15 @@
 //! it costs there. Nobody waits for company: as long as fewer statements are under way than there may be, a read begins one at
 //! once; those that come meanwhile go together in the next. So a statement always begins after all that it answers was asked,
 //! and shows what was committed before.
+//!
+//! What may have many rows (a timeline that is built, a reader of whom nothing is stored) goes by itself: nobody waits for it,
+//! and it waits for nobody. A shared statement that takes too long is given up, so that one which hangs holds up others for no
+//! longer than that.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use storage::{Deadline, StoreError};
@@ -21,11 +26,17 @@ use crate::tweets::batch::again;
 /// Statements of one process at the same time.
 const AT_ONCE: usize = 4;
 
-/// Sources of one statement, unless a single read asks for more.
+/// Sources of one statement.
 const SOURCES_AT_ONCE: usize = 512;
 
+/// Rows, at most, of a round that is shared with others.
+const ROWS_OF_SHARED: usize = 1_000;
+
+/// How long a shared statement may take.
+const SHARED_WITHIN: Duration = Duration::from_secs(2);
+
 /// Reads that may wait; more are refused.
-const WAITING: usize = 10_000;
+const WAITING: usize = 4_096;
 
 pub(crate) const NEWEST: &str = "SELECT asked.number, found.id
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
@@ -75,6 +86,9 @@ impl Rounds {
             deadline,
             reply,
         };
+        if round.asks.len() > SOURCES_AT_ONCE || round.asks.len() * few > ROWS_OF_SHARED {
+            return self.answer(&[round], deadline).await;
+        }
         if self.queue.lock().put(round)? {
             tokio::spawn(self.clone().until_none_waits());
         }
@@ -88,7 +102,9 @@ impl Rounds {
     async fn until_none_waits(self) {
         let place = Place::of(&self.queue);
         while let Some(rounds) = place.take() {
-            match self.answer(&rounds).await {
+            let latest = rounds.iter().map(|round| round.deadline).max();
+            let deadline = Deadline::after(SHARED_WITHIN).min(latest.expect("a statement has a round"));
+            match self.answer(&rounds, deadline).await {
                 Ok(found) => {
                     let mut found = found.into_iter();
                     for round in rounds {
@@ -106,9 +122,7 @@ impl Rounds {
     }
 
     /// What was found for all of these, in order.
-    async fn answer(&self, rounds: &[Round]) -> Result<Vec<Found>, StoreError> {
-        let latest = rounds.iter().map(|round| round.deadline).max();
-        let deadline = latest.expect("a statement has a round");
+    async fn answer(&self, rounds: &[Round], deadline: Deadline) -> Result<Vec<Found>, StoreError> {
         let asks = || rounds.iter().flat_map(|round| &round.asks);
         let column = |value: fn(&Ask) -> i64| -> Vec<i64> { asks().map(value).collect() };
         let (authors, froms, belows) = (
@@ -158,7 +172,7 @@ impl Queue {
                 continue;
             }
             sources += next.asks.len();
-            if !taken.is_empty() && sources > SOURCES_AT_ONCE {
+            if sources > SOURCES_AT_ONCE {
                 self.waiting.push_front(next);
                 break;
             }
@@ -248,17 +262,16 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_has_no_more_sources_than_it_may_unless_one_read_asks_for_more() {
+    fn a_statement_has_no_more_sources_than_it_may() {
         let mut queue = Queue::default();
         let mut replies = Vec::new();
-        for number in [SOURCES_AT_ONCE - 1, 1, 1, 2 * SOURCES_AT_ONCE, 1] {
+        for number in [SOURCES_AT_ONCE - 1, 1, 1, SOURCES_AT_ONCE] {
             let (round, reply) = round(number);
             replies.push(reply);
             queue.put(round).unwrap();
         }
         assert_eq!(sources(queue.take()), [SOURCES_AT_ONCE - 1, 1]);
         assert_eq!(sources(queue.take()), [1]);
-        assert_eq!(sources(queue.take()), [2 * SOURCES_AT_ONCE]);
-        assert_eq!(sources(queue.take()), [1]);
+        assert_eq!(sources(queue.take()), [SOURCES_AT_ONCE]);
     }
 }
