@@ -112,7 +112,7 @@ impl RedisNode {
             let is_well = self.confirm_all().await;
             round = round.wrapping_add(1);
             if let Servers::Cluster(topology) = &self.servers
-                && (!is_well || round.is_multiple_of(LOOK_EVERY))
+                && (!is_well || topology.wants_a_look() || round.is_multiple_of(LOOK_EVERY))
                 && let Err(error) = topology.look().await
             {
                 tracing::debug!(%error, "the cluster does not tell who has which slots");
@@ -225,7 +225,8 @@ impl RedisNode {
                 Some(Redirection::Ask(server)) => {
                     let next = in_time(deadline, self.member_at(server)).await??;
                     let request = |confirmed: &Confirmed| request(place, confirmed);
-                    ask_next(&next, &confirmed, tags[place], purpose, deadline, request).await?
+                    let source = (&*member, &confirmed);
+                    ask_next(&next, source, tags[place], purpose, deadline, request).await?
                 }
                 _ => told(answer, &member, confirmed.server_ms)?,
             };
@@ -259,23 +260,26 @@ impl RedisNode {
 /// Asks the node that takes over a slot, by the keys of the one that it takes it from.
 ///
 /// Whether it has the slot by then, it is asked after that: what counts was done before it had, and what others were told
-/// under its own keys came later. Where it has, what was done by the other's keys does not count, and is done by its own.
+/// under its own keys came later. Where it has, what was done by the other's keys does not count, and is done by its own. Nor
+/// does it count where the other has another life by then.
 async fn ask_next(
     next: &Arc<Member>,
-    source: &Confirmed,
+    (source, by_source): (&Member, &Confirmed),
     tag: u64,
     purpose: Purpose,
     deadline: Deadline,
     request: impl Fn(&Confirmed) -> Request,
 ) -> Result<Told, StoreError> {
     let has_slot = Request::new("EXISTS", vec![Value::from(format!("t{{{tag}}}"))]);
-    let by_source = request(source);
-    let asked = next.ask_for_slot(purpose, deadline, &by_source, has_slot);
+    let asked = request(by_source);
+    let asked = next.ask_for_slot(purpose, deadline, &asked, has_slot);
     let ([answer, has_slot], confirmed) = asked.await?;
     if let Some(Redirection::Moved(_)) = Redirection::of(&has_slot, next) {
+        source.still(by_source, deadline).await?;
         // What it was given goes by the clock of the other.
-        return told(answer, next, confirmed.server_ms.min(source.server_ms));
+        return told(answer, next, confirmed.server_ms.min(by_source.server_ms));
     }
+    has_slot.map_err(failed)?;
     let (mut answers, confirmed) = next
         .ask(purpose, deadline, |confirmed| vec![request(confirmed)])
         .await?;

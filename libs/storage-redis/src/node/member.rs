@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fred::clients::Client;
@@ -58,11 +58,15 @@ pub(crate) enum Purpose {
     Change,
 }
 
+const NO_SLOT: u32 = u32::MAX;
+
 /// One server.
 pub(crate) struct Member {
     links: Vec<Link>,
     next: AtomicUsize,
     is_clustered: bool,
+    /// The first slot that it has, by what the cluster has told last; [`NO_SLOT`] if it has none.
+    first_slot: AtomicU32,
     generations: Arc<dyn Generations>,
     confirmed: Mutex<Option<Confirmed>>,
     /// One asks for all.
@@ -75,6 +79,7 @@ impl Member {
             links,
             next: AtomicUsize::new(0),
             is_clustered,
+            first_slot: AtomicU32::new(NO_SLOT),
             generations,
             confirmed: Mutex::new(None),
             confirming: tokio::sync::Mutex::new(()),
@@ -161,6 +166,17 @@ impl Member {
         connected.unwrap_or(at(0))
     }
 
+    /// Which slots it has, by their first; `None` if it has none.
+    pub(super) fn has_slots_from(&self, first: Option<usize>) {
+        let first = first.and_then(|slot| u32::try_from(slot).ok());
+        self.first_slot.store(first.unwrap_or(NO_SLOT), Ordering::Relaxed);
+    }
+
+    /// Whether what was confirmed may still be believed, or is so again.
+    pub(super) async fn still(&self, confirmed: &Confirmed, deadline: Deadline) -> Result<(), StoreError> {
+        self.look_again(confirmed, self.link(), deadline).await
+    }
+
     /// The name by which it is reached.
     pub(super) fn host(&self) -> &str {
         self.links.first().map_or("", Link::host)
@@ -180,7 +196,7 @@ impl Member {
 
     /// Asks over any connection; what is confirmed holds for those that lead to the same life.
     pub(super) async fn confirm_any(&self, deadline: Deadline) -> Result<(), StoreError> {
-        let _one = self.confirming.lock().await;
+        let _one = in_time(deadline, self.confirming.lock()).await?;
         self.confirm_over(self.link(), deadline).await.map(|_| ())
     }
 
@@ -240,12 +256,17 @@ impl Member {
     }
 
     /// Tells the store from whom it has taken over, and fails where somebody else has: he may go on answering for a while
-    /// without knowing.
+    /// without knowing. Both have the same slots then. A replica that was given other ones has taken over from nobody.
     async fn succeed(&self, succession: &Succession, deadline: Deadline) -> Result<(), StoreError> {
+        let first_slot = self.first_slot.load(Ordering::Relaxed);
+        if first_slot == NO_SLOT {
+            return Ok(());
+        }
         let epoch = succession.epoch;
         let followed = succession.followed.as_ref().map(|followed| (followed, epoch));
         for (replication, told) in followed.into_iter().chain([(&succession.replication, 0)]) {
-            if self.generations.highest(replication, told, deadline).await? > epoch {
+            let name = format!("{replication}/{first_slot}");
+            if self.generations.highest(&name, told, deadline).await? > epoch {
                 *self.confirmed.lock() = None;
                 return Err(StoreError::unavailable(STORE, "another node has taken over from it"));
             }

@@ -1,6 +1,7 @@
 //! Which node of a cluster has which slots.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
@@ -34,6 +35,8 @@ pub(super) struct Topology {
     seeds: Vec<Link>,
     table: RwLock<Arc<Table>>,
     looked: tokio::sync::Mutex<Looked>,
+    /// Whether a slot is where only the node says that it has left.
+    is_followed: AtomicBool,
 }
 
 /// How the cluster was looked at last.
@@ -46,6 +49,8 @@ struct Looked {
     epoch: u64,
     /// Looks so far: each asks another node first.
     count: usize,
+    /// Whether the last has come to an end, and was not given up on the way.
+    has_ended: bool,
 }
 
 #[derive(Clone, Default)]
@@ -68,6 +73,7 @@ impl Topology {
             generations,
             table: RwLock::default(),
             looked: tokio::sync::Mutex::default(),
+            is_followed: AtomicBool::new(false),
         };
         join_all(this.seeds.iter().map(|seed| seed.wait(this.patience()))).await;
         this.look().await?;
@@ -106,6 +112,11 @@ impl Topology {
         member
     }
 
+    /// Whether it should be looked at soon: what a new owner has is known from its cluster alone.
+    pub(super) fn wants_a_look(&self) -> bool {
+        self.is_followed.load(Ordering::Relaxed)
+    }
+
     /// Goes by what a node has said of a slot that it does not have: it may know that before those who are asked do.
     pub(super) async fn follow(&self, slot: u16, said_by: &Arc<Member>, server: Server) {
         let is_known = |table: &Table| {
@@ -122,6 +133,7 @@ impl Topology {
             if let Some(place) = with_it.owners.get_mut(usize::from(slot)) {
                 *place = Some(owner);
             }
+            self.is_followed.store(true, Ordering::Relaxed);
             *table = Arc::new(with_it);
         }
     }
@@ -136,19 +148,25 @@ impl Topology {
     async fn look_now(&self) -> Result<(), Error> {
         let wanted = Instant::now();
         let mut looked = self.looked.lock().await;
-        if looked.begun.is_some_and(|begun| begun >= wanted) {
+        if looked.has_ended && looked.begun.is_some_and(|begun| begun >= wanted) {
             let is_known = looked.is_known.then_some(());
             return is_known.ok_or_else(unreachable);
         }
         if let Some(begun) = looked.begun {
             tokio::time::sleep_until((begun + BETWEEN_LOOKS).into()).await;
         }
-        (looked.begun, looked.is_known) = (Some(Instant::now()), false);
-        let ranges = self.ask(&mut looked).await?;
-        let table = self.table(ranges).await;
-        *self.table.write() = Arc::new(table);
-        looked.is_known = true;
-        Ok(())
+        (looked.begun, looked.is_known, looked.has_ended) = (Some(Instant::now()), false, false);
+        let told = match self.ask(&mut looked).await {
+            Ok(ranges) => {
+                let table = self.table(ranges).await;
+                *self.table.write() = Arc::new(table);
+                self.is_followed.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        (looked.is_known, looked.has_ended) = (told.is_ok(), true);
+        told
     }
 
     /// What a node tells that knows as much as any has: one that was cut off may go on telling what was.
@@ -194,6 +212,10 @@ impl Topology {
             for owner in table.owners.get_mut(slots).into_iter().flatten() {
                 *owner = Some(Arc::clone(member));
             }
+        }
+        for member in table.members.values() {
+            let has = |owner: &Option<Arc<Member>>| owner.as_ref().is_some_and(|owner| Arc::ptr_eq(owner, member));
+            member.has_slots_from(table.owners.iter().position(has));
         }
         join_all(new.iter().map(|member| member.wait(self.patience()))).await;
         table
