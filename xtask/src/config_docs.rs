@@ -25,7 +25,7 @@ capitals, with `__` between levels; an empty variable counts as absent. A secret
 in the variable of that name with `_FILE` appended.
 
 Everything that can be known to be wrong without asking a store (unknown keys, bad values, missing settings, keys that are no
-keys) ends the start with exit code 64, after all of it has been listed. So does what PostgreSQL and Redis refuse then, such as
+keys) ends the start with exit code 64, after all of it has been listed; `rookery` looks at its keys after that. So does what PostgreSQL and Redis refuse then, such as
 a login or a schema that is too new: all of it together. What may pass, such as a store that is away, is waited for, and
 `/readyz` says all of why.
 
