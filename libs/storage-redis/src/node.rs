@@ -16,12 +16,13 @@
 //!   an older one any more: [`HOLDS`] after this process has learned of it. Else a process that still believes the older
 //!   one, over a connection that has not broken, could miss what has been answered.
 //!
-//! Two servers that stand alone and take themselves for the same primary make each other's generations old, again and again: nothing is
-//! found in either, which costs time and no answer.
+//! Two servers that stand alone and take themselves for the same primary make each other's generations old, again and again:
+//! nothing is found in either, which costs time and no answer.
 //!
 //! In a cluster a node that takes over from another says so in that store, under its epoch, before anything counts that it
 //! is told ([`Generations::highest`]), and from then on the other is not confirmed any more: cut off from the rest, it may go
-//! on answering without knowing. They know each other by what the one has followed as a replica of the other.
+//! on answering without knowing. They know each other by what the one has followed as a replica of the other, and by the first
+//! of their slots: one that followed the other once and was given slots of its own has taken over from nobody.
 //!
 //! Each node of a cluster has its own generation. A slot that moves takes its keys with it, but they carry the generation
 //! of the node that it came from, and count as absent. Nothing of an earlier stay is found: a node takes a slot under the
