@@ -137,6 +137,40 @@ async fn an_old_primary_that_still_answers_is_not_used() {
     }
 }
 
+/// It was made a primary by a reset, and has taken over from nobody.
+#[tokio::test]
+async fn a_primary_whose_replica_was_given_slots_of_its_own_is_used() {
+    for program in programs() {
+        let nodes = with_a_replica(&program).await;
+        let [kept, given] = numbers_of_the_first(&nodes).await;
+        let slot = slot_of(&nodes[OLD], given).await;
+        let world = World::new(&url(&nodes[OTHER])).await.running();
+        let _: String = nodes[NEW].ask("CLUSTER", &["RESET", "SOFT"]).await;
+        meet(&nodes[NEW], &nodes[..NEW]).await;
+        let [old, new] = [OLD, NEW].map(|node| nodes[node].ask::<String>("CLUSTER", &["MYID"]));
+        let (old, new, number) = (old.await, new.await, slot.to_string());
+        until(async || {
+            let told: String = nodes[NEW].ask("CLUSTER", &["NODES"]).await;
+            told.contains(&old)
+        })
+        .await;
+        let importing = ["SETSLOT", &number, "IMPORTING", &old];
+        let _: String = nodes[NEW].ask("CLUSTER", &importing).await;
+        for node in [NEW, OLD] {
+            let _: String = nodes[node].ask("CLUSTER", &["SETSLOT", &number, "NODE", &new]).await;
+        }
+        has_taken_over(&nodes, slot).await;
+
+        for number in [given, kept] {
+            world.build_when_back(UserId::new(number), [1, 2]).await;
+            assert_eq!(world.all(UserId::new(number)).await.0, [1, 2]);
+        }
+        // Long enough for both to be confirmed again and again.
+        tokio::time::sleep(HOLDS * 2).await;
+        assert_eq!(world.all(UserId::new(kept)).await.0, [1, 2], "it goes on");
+    }
+}
+
 /// How the replica comes to take over.
 #[derive(Clone, Copy)]
 enum Failover {
